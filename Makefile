@@ -1,0 +1,74 @@
+# fenlei: run · test · bench · build. Each target sets up what it needs, from hashed lock files.
+
+PYTHON ?= python3
+MODEL ?= models/reviews-zh
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+UV := .envs/uv/bin/uv
+LOCKS := build/locks
+SAY := @printf '\033[1m==> %s\033[0m\n'
+# Other Pythons are looked for on PATH and where pyenv keeps them.
+find_python = $(firstword $(shell command -v python$(1) 2>/dev/null) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test unit lint bench sam lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
+	@echo "make test     lint, types, and every test"
+	@echo "make bench    measure the request path"
+	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
+	@echo "make sam      the SAM command line in .envs/sam/bin"
+	@echo "make lock     resolve the lock files anew"
+
+setup: .venv/ready
+
+run: $(MODEL)/manifest.json
+	$(SAY) "serving $(MODEL); stop with Ctrl-C"
+	@.venv/bin/fenlei serve $(MODEL) --host $(HOST) --port $(PORT)
+
+# --- environments ---------------------------------------------------------------------------------
+
+.envs/uv/ready: $(LOCKS)/uv.txt
+	$(SAY) "uv, which makes the environments"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fenlei needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; call: make PYTHON=python3.13")'
+	@$(PYTHON) -m venv .envs/uv
+	@.envs/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/ready: $(LOCKS)/dev.txt pyproject.toml .envs/uv/ready
+	$(SAY) ".venv: TensorFlow and all for training, serving and testing (a minute or two)"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) .venv
+	@$(UV) pip sync -q --python .venv --require-hashes $<
+	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What ships, and pytest: TensorFlow is not in it.
+.envs/handler-%/ready: $(LOCKS)/handler.txt $(LOCKS)/test.txt .envs/uv/ready
+	$(SAY) "Python $*: only what ships, and pytest"
+	@$(UV) venv -q --allow-existing --python $(call find_python,$*) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $(LOCKS)/handler.txt $(LOCKS)/test.txt
+	@touch $@
+
+.envs/sam/ready: $(LOCKS)/sam.txt .envs/uv/ready
+	$(SAY) "the SAM command line"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
+sam: .envs/sam/ready
+
+lock: .envs/uv/ready
+	@for group in dev handler test sam bench; do \
+	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
+	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
+	@echo 'uv' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+
+# --- the default model ----------------------------------------------------------------------------
+
+models/reviews-zh/manifest.json: | .venv/ready
+	$(SAY) "training the default model (at most 2 minutes)"
+	@.venv/bin/fenlei train --dataset reviews-zh -o $(@D)

@@ -1,0 +1,1 @@
+"""All that runs in Lambda, and nothing else: event -> schema -> classifier -> interpreter -> response."""

@@ -1,0 +1,65 @@
+"""The TensorFlow Lite interpreter, whichever distribution is installed.
+
+tflite-runtime ends at Python 3.11; ai-edge-litert carries the same class on for 3.12 and later. This is
+the only file that knows.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handler.errors import BundleError
+
+try:
+    from ai_edge_litert.interpreter import Interpreter as _Interpreter
+
+    RUNTIME = "ai-edge-litert"
+except ModuleNotFoundError:
+    from tflite_runtime.interpreter import Interpreter as _Interpreter
+
+    RUNTIME = "tflite-runtime"
+
+TokenIds = NDArray[np.int32]
+Runner = Callable[[TokenIds], NDArray[np.float32]]
+
+
+class Interpreter:
+    """A loaded model.
+
+    Each signature is a function of int32 token ids of one static shape [batch, length]; all share their
+    weights. Signatures are prepared on first use, so a cold start pays for one only.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        try:
+            self._interpreter: Any = _Interpreter(model_content=model, num_threads=threads)
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(
+                f"model.tflite cannot run on {RUNTIME} ({error}); convert it again for this runtime"
+            ) from None
+        self._runners: dict[str, Runner] = {}
+
+    def runner(self, signature: str) -> Runner:
+        """Gives the function behind a signature: int32 [batch, length] -> float32 [batch, width].
+
+        Raises BundleError when the model has no such signature.
+        """
+        runner = self._runners.get(signature)
+        if runner is None:
+            runner = self._runners[signature] = self._prepare(signature)
+        return runner
+
+    def _prepare(self, signature: str) -> Runner:
+        try:
+            run = self._interpreter.get_signature_runner(signature)
+        except (ValueError, KeyError):
+            raise BundleError(f"model.tflite has no signature {signature!r}; train the bundle again") from None
+
+        def call(token_ids: TokenIds) -> NDArray[np.float32]:
+            (output,) = run(token_ids=token_ids).values()
+            result: NDArray[np.float32] = output
+            return result
+
+        return call

@@ -1,0 +1,62 @@
+"""Which models are served, and which one answers when a request names none."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from handler.bundle import MANIFEST, Bundle, load
+from handler.classifier import Classifier
+from handler.errors import BundleError, NotFound
+
+# Where the package build puts the bundle: beside the handler.
+PACKAGED = Path(__file__).parent.parent / "model"
+
+
+class Models:
+    """The served models by name; the first is the default unless told otherwise."""
+
+    def __init__(self, bundles: list[Bundle], default: str = "") -> None:
+        self._classifiers = {bundle.manifest.name: Classifier(bundle) for bundle in bundles}
+        if len(self._classifiers) < len(bundles):
+            raise BundleError("Two bundles have the same name; train one of them again with another --name.")
+        self.default = default or bundles[0].manifest.name
+        if self.default not in self._classifiers:
+            raise BundleError(f"The default model {default!r} is none of those served: {self._names()}.")
+
+    def all(self) -> list[Classifier]:
+        return list(self._classifiers.values())
+
+    def get(self, name: str | None = None) -> Classifier:
+        """Gives a classifier by name, or the default one. Raises NotFound."""
+        try:
+            return self._classifiers[name or self.default]
+        except KeyError:
+            raise NotFound(f"There is no model {name!r}; the models here are: {self._names()}.") from None
+
+    def warm(self) -> None:
+        """Runs each model once, so that the first request does not pay for preparing it."""
+        for classifier in self.all():
+            classifier.classify(["。"])
+
+    def _names(self) -> str:
+        return ", ".join(sorted(self._classifiers))
+
+
+def from_environment(environment: Mapping[str, str]) -> Models:
+    """Loads the bundles that MODEL_DIR names, separated as in PATH; DEFAULT_MODEL chooses among them.
+
+    An entry is a bundle, or a directory with one bundle in each of its directories. Raises BundleError.
+    """
+    bundles: list[Bundle] = []
+    for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):
+        path = Path(entry)
+        inner = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
+        bundles += [load(found) for found in inner or [path]]
+    return Models(bundles, environment.get("DEFAULT_MODEL", ""))
+
+
+@cache
+def models() -> Models:
+    """The models of this process, loaded once."""
+    return from_environment(os.environ)

@@ -1,0 +1,1 @@
+"""Labelled texts -> model -> TensorFlow Lite -> bundle -> report; the `fenlei` command."""

@@ -1,0 +1,230 @@
+"""The `fenlei` command. Results go to standard output, all else to standard error."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from handler import bundle as bundles
+from handler.errors import BundleError, FenleiError
+from training.errors import CommandError, InputError
+
+app = typer.Typer(
+    help="Serverless text classification: TensorFlow trains, TensorFlow Lite runs, AWS Lambda serves.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+messages = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+TextColumn = Annotated[str, typer.Option(help="Name of the column with the texts.")]
+LabelColumn = Annotated[str, typer.Option(help="Name of the column with the labels.")]
+ColumnNames = Annotated[
+    str, typer.Option("--columns", help="Column names of files without a header, for example: label,text")
+]
+
+
+@app.command(epilog="Example: fenlei train reviews.csv -o models/reviews")
+def train(
+    file: Annotated[Path | None, typer.Argument(metavar="[TRAIN]", help="A .csv, .tsv or .jsonl file.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the bundle goes.")] = Path("model"),
+    dataset: Annotated[str, typer.Option(help="A named data set instead of a file: reviews-zh")] = "",
+    dev: Annotated[Path | None, typer.Option(help="Development texts; split off from TRAIN if not given.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test texts; split off from TRAIN if not given.")] = None,
+    columns: ColumnNames = "",
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    family: Annotated[str, typer.Option(help="Model family.")] = "logistic",
+    quantize: Annotated[str, typer.Option(help="none or dynamic")] = "dynamic",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the model; by default that of the output.")] = "",
+    force: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a classifier on labelled texts and write it as a bundle."""
+    from training import bundles as writing
+    from training.convert import check_quantization
+    from training.data import make_splits, read
+    from training.datasets import read_dataset
+    from training.families import get_family
+
+    if (file is None) == (not dataset):
+        raise InputError("Give either a file with labelled texts or --dataset NAME, and not both.")
+    chosen = get_family(family)
+    check_quantization(quantize)
+    writing.check_destination(output, force)
+    names = _columns(columns, text_column, label_column)
+    rows = read(file, names) if file else read_dataset(dataset)
+    splits = make_splits(rows, read(dev, names) if dev else None, read(test, names) if test else None, seed)
+    _tell_cleaning(splits)
+
+    from training import report
+    from training.fit import load_tensorflow
+    from training.train import Options, Progress
+    from training.train import train as run
+
+    source = file.name if file else dataset
+    options = Options(name or output.name.removesuffix(".tar.gz"), chosen, quantize, seed, source)
+    with messages.status("loading TensorFlow") as status:
+        load_tensorflow()
+        progress = Progress(step=lambda text: status.update(f"{text} …"), epoch=_tell_epoch)
+        trained = run(options, splits, progress)
+        bundle = writing.write(trained.bundle, report.documents(trained), output)
+    _show_training(output, bundle, trained, json)
+
+
+@app.command(epilog="Example: fenlei classify models/reviews '东西质量很好' '太差了'")
+def classify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; lines of standard input if none.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Only the best k labels.")] = None,
+    json: Json = False,
+) -> None:
+    """Classify texts with the code that serves."""
+    from handler.classifier import Classifier
+
+    classifier = Classifier(bundles.load(bundle))
+    given = list(texts) if texts else _standard_input()
+    for number, text in enumerate(given, 1):
+        if not text.strip():
+            raise InputError(f"Text {number} is blank; remove it.")
+    if not given:
+        raise InputError("There is no text; give some as arguments or on standard input, a line each.")
+    predictions = classifier.classify(given, top_k)
+    for text, prediction in zip(given, predictions, strict=True):
+        if json:
+            print(msgspec.json.encode({"text": text, **msgspec.to_builtins(prediction)}).decode())
+        else:
+            doubt = "" if prediction.certain else "  (uncertain)"
+            print(f"{prediction.label}\t{prediction.confidence:.3f}\t{text}{doubt}")
+
+
+@app.command(epilog="Example: fenlei evaluate models/reviews test.tsv --columns label,text")
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")],
+    file: Annotated[Path, typer.Argument(help="Labelled texts, as for training.")],
+    columns: ColumnNames = "",
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    json: Json = False,
+) -> None:
+    """Measure a bundle on labelled texts, through the code that serves."""
+    from handler.classifier import Classifier
+    from training.data import read
+    from training.evaluate import evaluate as run
+
+    classifier = Classifier(bundles.load(bundle))
+    evaluation = run(classifier, read(file, _columns(columns, text_column, label_column)), str(file))
+    if json:
+        print(msgspec.json.encode(evaluation).decode())
+        return
+    table = Table("label", "precision", "recall", "F1", "texts", box=None)
+    for row in evaluation.labels:
+        table.add_row(row.label, *(f"{100 * v:.1f}" for v in (row.precision, row.recall, row.f1)), str(row.support))
+    output = Console(highlight=False)
+    output.print(table)
+    for name, value in evaluation.summary().items():
+        output.print(f"{name:<22} {value:g}")
+
+
+@app.command(epilog="Example: fenlei serve models/reviews --port 8000")
+def serve(
+    bundle: Annotated[list[Path] | None, typer.Argument(help="Bundles; the first is the default.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+) -> None:
+    """Serve bundles over HTTP with the handler that is deployed."""
+    from training.serve import make_server
+
+    server = make_server(bundle or [Path("model")], host, port, messages.print)
+    url = f"http://{host}:{server.server_address[1]}"
+    messages.print(f"fenlei is listening on {url}; try:\n")
+    messages.print(
+        f"  curl -s -X POST {url}/v1/classify -H 'content-type: application/json' "
+        """-d '{"texts":["东西质量很好，物流也快","太差了，第二天就坏了"]}'\n""",
+        soft_wrap=True,
+    )
+    with server:
+        server.serve_forever()
+
+
+def main() -> None:
+    """Runs the command; an error is one sentence on standard error and an exit status."""
+    try:
+        app(prog_name="fenlei")
+    except CommandError as error:
+        _fail(str(error), error.exit_code)
+    except (BundleError, FenleiError) as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("Interrupted; nothing was written.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(sentence: str, exit_code: int) -> None:
+    messages.print(f"error: {sentence}", markup=False, soft_wrap=True)
+    sys.exit(exit_code)
+
+
+def _columns(names: str, text: str, label: str) -> Any:
+    from training.data import Columns
+
+    return Columns(text, label, tuple(name.strip() for name in names.split(",") if name.strip()))
+
+
+def _standard_input() -> list[str]:
+    try:
+        return [line.rstrip("\r\n") for line in sys.stdin]
+    except UnicodeDecodeError:
+        raise InputError("Standard input is not UTF-8; convert it, for example with iconv.") from None
+
+
+def _tell_cleaning(splits: Any) -> None:
+    cleaning = splits.cleaning
+    messages.print(
+        f"{cleaning.read:,} rows read; dropped: {cleaning.duplicates:,} duplicates, "
+        f"{cleaning.conflicting:,} with two labels, {cleaning.blank:,} blank, "
+        f"{cleaning.in_other_split:,} that stand in a given dev or test file",
+        soft_wrap=True,
+    )
+    messages.print(
+        f"{len(splits.train):,} texts to train on, {len(splits.dev):,} to develop on, {len(splits.test):,} "
+        f"to test on; {len(splits.labels)} labels"
+    )
+    if not splits.test:
+        messages.print("warning: too few texts to hold any out, so there will be no score")
+
+
+def _tell_epoch(epoch: int, record: dict[str, float]) -> None:
+    score = f", dev macro-F1 {record['dev_macro_f1']:.4f}" if "dev_macro_f1" in record else ""
+    messages.print(f"epoch {epoch + 1}: loss {record['loss']:.4f}{score}")
+
+
+def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: bool) -> None:
+    manifest = bundle.manifest
+    if json:
+        result = {
+            "bundle": str(output),
+            "version": manifest.version,
+            "bytes": manifest.files[bundles.MODEL].size,
+            "seconds": round(trained.seconds, 1),
+            "metrics": manifest.metrics or None,
+            "parity": trained.parity,
+        }
+        print(msgspec.json.encode(result).decode())
+        return
+    print(f"{output}  version {manifest.version[:12]}  {manifest.files[bundles.MODEL].size / 1e6:.2f} MB")
+    if trained.evaluation:
+        accuracy, macro_f1 = trained.evaluation.accuracy, trained.evaluation.macro_f1
+        print(f"test accuracy {accuracy:.4f}, macro-F1 {macro_f1:.4f} on {trained.evaluation.texts:,} texts")
+    else:
+        print("no held-out score: there were too few texts to hold any out")
+    print(f"report: {output / 'report.html'}")

@@ -1,0 +1,49 @@
+"""Model families, a file each. To add one, write a module here that holds a `FAMILY`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from training.errors import InputError
+
+
+class Spec(NamedTuple):
+    """What a builder has to know: vocabulary size, and the width of the output (1 for two labels)."""
+
+    vocabulary: int
+    width: int
+
+
+class Family(NamedTuple):
+    """A kind of model and the recipe that suits it.
+
+    `build` gives an uncompiled Keras model: int32 token ids [batch, length], 0 for padding -> float32
+    logits [batch, width]. Padding never changes the logits.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Spec], Any]
+    tokenizer: str
+    vocabulary: int
+    max_tokens: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+@cache
+def families() -> dict[str, Family]:
+    """Every family in this folder, by name."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return {module.FAMILY.name: module.FAMILY for module in modules}
+
+
+def get_family(name: str) -> Family:
+    """Gives a family by name. Raises InputError if there is none."""
+    try:
+        return families()[name]
+    except KeyError:
+        raise InputError(f"There is no model family {name!r}; there is: {', '.join(families())}.") from None

@@ -1,0 +1,32 @@
+"""Logistic regression over token n-grams: P(y=1|x) = sigmoid(w.x + b), softmax for several labels.
+
+Source: Cox 1958, "The Regression Analysis of Binary Sequences"; the n-gram features are those of Joulin et al.
+2017, "Bag of Tricks for Efficient Text Classification". The weights start at zero.
+"""
+
+from typing import Any
+
+from training.families import Family, Spec
+
+
+def build(spec: Spec) -> Any:
+    import keras
+
+    from training.layers import NgramSum, TokenDropout
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    features = NgramSum(spec.vocabulary, spec.width, buckets=2**18, orders=3, initializer="zeros")
+    return keras.Model(token_ids, features(TokenDropout(0.3)(token_ids)))
+
+
+FAMILY = Family(
+    name="logistic",
+    summary="bag of token n-grams and logistic regression",
+    build=build,
+    tokenizer="char",
+    vocabulary=8_000,
+    max_tokens=256,
+    epochs=12,
+    batch_size=32,
+    learning_rate=0.005,
+)

@@ -1,0 +1,32 @@
+"""The reference model: Embedding -> LSTM -> Dense, one sigmoid for two labels, a softmax for more.
+
+Source: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", with the forget gate of Gers et al. 2000:
+c_t = f_t * c_(t-1) + i_t * g_t, h_t = o_t * tanh(c_t), logits = W h_T + b.
+"""
+
+from typing import Any
+
+from training.families import Family, Spec
+
+
+def build(spec: Spec) -> Any:
+    import keras
+    from keras import layers
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    embedded = layers.SpatialDropout1D(0.2)(layers.Embedding(spec.vocabulary, 64, mask_zero=True)(token_ids))
+    state = layers.Dropout(0.3)(layers.LSTM(64)(embedded))
+    return keras.Model(token_ids, layers.Dense(spec.width)(state))
+
+
+FAMILY = Family(
+    name="lstm",
+    summary="Embedding -> LSTM -> Dense(sigmoid), the reference model",
+    build=build,
+    tokenizer="bpe",
+    vocabulary=8_000,
+    max_tokens=128,
+    epochs=6,
+    batch_size=64,
+    learning_rate=2e-3,
+)
