@@ -4,6 +4,7 @@ Chinese has no spaces, so the units are learned or are characters; white space n
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -27,7 +28,7 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
     split: pre_tokenizers.PreTokenizer = pre_tokenizers.Punctuation("isolated")
     model: models.Model
     trainer: trainers.Trainer
-    options = {"vocab_size": vocabulary, "special_tokens": [PADDING, UNKNOWN], "show_progress": False}
+    options: dict[str, Any] = {"vocab_size": vocabulary, "special_tokens": [PADDING, UNKNOWN], "show_progress": False}
     if kind == "char":
         model, trainer = models.WordLevel(unk_token=UNKNOWN), trainers.WordLevelTrainer(**options)
         split = pre_tokenizers.Split(Regex("."), "isolated")

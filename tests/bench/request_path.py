@@ -26,7 +26,7 @@ CHARACTERS = 50
 
 def main(bundle_path: Path) -> None:
     os.environ["MODEL_DIR"] = str(bundle_path)
-    results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # the handler prints its metrics there
+    results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - the handler prints its metrics there
     bundle = bundles.load(bundle_path)
     classifier = Classifier(bundle)
     sources = [golden.text for golden in bundle.golden() if len(golden.text) >= CHARACTERS]
