@@ -8,8 +8,9 @@ PORT ?= 8000
 UV := .envs/uv/bin/uv
 LOCKS := build/locks
 SAY := @printf '\033[1m==> %s\033[0m\n'
-# Other Pythons are looked for on PATH and where pyenv keeps them.
-find_python = $(firstword $(shell command -v python$(1) 2>/dev/null) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)))
+# Other Pythons are looked for on PATH, where a name may be a shim that does not run, and where pyenv keeps them.
+find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bin/python$(1); do \
+  "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test unit lint bench sam lock clean
@@ -48,6 +49,7 @@ run: $(MODEL)/manifest.json
 # What ships, and pytest: TensorFlow is not in it.
 .envs/handler-%/ready: $(LOCKS)/handler.txt $(LOCKS)/test.txt .envs/uv/ready
 	$(SAY) "Python $*: only what ships, and pytest"
+	@[ -n "$(call find_python,$*)" ] || { echo "python$* is not on PATH; install it, or call: make test PYTHONS=3.11"; exit 1; }
 	@$(UV) venv -q --allow-existing --python $(call find_python,$*) $(@D)
 	@$(UV) pip sync -q --python $(@D) --require-hashes $(LOCKS)/handler.txt $(LOCKS)/test.txt
 	@touch $@
@@ -72,3 +74,9 @@ lock: .envs/uv/ready
 models/reviews-zh/manifest.json: | .venv/ready
 	$(SAY) "training the default model (at most 2 minutes)"
 	@.venv/bin/fenlei train --dataset reviews-zh -o $(@D)
+
+# --- the package ----------------------------------------------------------------------------------
+
+# `sam build` calls this with ARTIFACTS_DIR.
+build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
+	@.envs/uv/bin/python build/package.py --bundle $(MODEL) --output $(ARTIFACTS_DIR)
