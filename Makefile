@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit lint bench sam lock clean
+.PHONY: help setup run test lint bench sam lock build-ApiFunction
 .DELETE_ON_ERROR:
 
 help:
@@ -74,6 +74,30 @@ lock: .envs/uv/ready
 models/reviews-zh/manifest.json: | .venv/ready
 	$(SAY) "training the default model (at most 2 minutes)"
 	@.venv/bin/fenlei train --dataset reviews-zh -o $(@D)
+
+# --- checks ---------------------------------------------------------------------------------------
+
+# The handler is tested alone on each of these that the machine has.
+PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
+
+test: lint .envs/sam/ready $(MODEL)/manifest.json
+	$(SAY) "all tests, with all that is installed"
+	@.venv/bin/python -m pytest -q
+	@$(MAKE) -s $(PYTHONS:%=integration-%)
+
+lint: .venv/ready .envs/sam/ready
+	$(SAY) "format, lint, types, template"
+	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
+	@.venv/bin/mypy --no-error-summary
+	@.envs/sam/bin/cfn-lint template.yaml
+
+integration-%: .envs/handler-%/ready
+	$(SAY) "integration tests with only what ships, Python $*"
+	@.envs/handler-$*/bin/python -m pytest -q tests/integration
+
+bench: $(MODEL)/manifest.json
+	$(SAY) "the request path"
+	@.venv/bin/python -m tests.bench.request_path $(MODEL)
 
 # --- the package ----------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ def parse_manifest(raw: bytes, where: str) -> Manifest:
         if found != FORMAT:
             raise BundleError(f"{where} is of format {found!r}, and this fenlei reads {FORMAT!r} only.")
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{where} is not a bundle's manifest: {error}.") from None
     if encode_manifest(manifest) != raw:
         raise BundleError(f"{where} was changed after it was written; train the bundle again.")

@@ -51,6 +51,7 @@ class Request(NamedTuple):
 
 def read(event: Event) -> Request:
     """Understands REST API (v1) events, and HTTP API and function URL (v2) events."""
+    event = _mapping(event)
     http = _mapping(_mapping(event.get("requestContext")).get("http"))
     headers = _mapping(event.get("headers"))
     body = event.get("body")

@@ -29,10 +29,10 @@ class Models:
 
     def get(self, name: str | None = None) -> Classifier:
         """Gives a classifier by name, or the default one. Raises NotFound."""
-        try:
-            return self._classifiers[name or self.default]
-        except KeyError:
-            raise NotFound(f"There is no model {name!r}; the models here are: {self._names()}.") from None
+        name = name or self.default
+        if name not in self._classifiers:
+            raise NotFound(f"There is no model {name[:100]!r}; the models here are: {self._names()}.")
+        return self._classifiers[name]
 
     def warm(self) -> None:
         """Runs each model once, so that the first request does not pay for preparing it."""

@@ -1,5 +1,6 @@
 """Writing a bundle: whole or not at all."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from training.errors import InputError
 
 def check_destination(path: Path, force: bool) -> None:
     """Raises InputError if something is in the way, so that hours of training do not end in this."""
+    parent = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise InputError(f"{path} cannot be written: {parent} is no directory to write to; choose another --output.")
     if path.exists() and not force:
         raise InputError(f"{path} exists already; choose another --output, or give --force to replace it.")
     if path.exists() and not (path / bundles.MANIFEST).exists():

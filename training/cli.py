@@ -1,6 +1,7 @@
 """The `fenlei` command. Results go to standard output, all else to standard error."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from handler import bundle as bundles
-from handler.errors import BundleError, FenleiError
+from handler.errors import FenleiError
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -90,7 +91,7 @@ def classify(
     from handler.classifier import Classifier
 
     classifier = Classifier(bundles.load(bundle))
-    given = list(texts) if texts else _standard_input()
+    given = _arguments(texts) if texts else _standard_input()
     for number, text in enumerate(given, 1):
         if not text.strip():
             raise InputError(f"Text {number} is blank; remove it.")
@@ -150,7 +151,7 @@ def serve(
         """-d '{"texts":["东西质量很好，物流也快","太差了，第二天就坏了"]}'\n""",
         soft_wrap=True,
     )
-    with server:
+    with server, suppress(KeyboardInterrupt):
         server.serve_forever()
 
 
@@ -160,10 +161,12 @@ def main() -> None:
         app(prog_name="fenlei")
     except CommandError as error:
         _fail(str(error), error.exit_code)
-    except (BundleError, FenleiError) as error:
+    except FenleiError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("Interrupted; nothing was written.", 130)
+    except SystemExit as end:
+        if end.code == 130:  # typer ends so on Ctrl-C, without a word
+            _fail("Interrupted; nothing was written.", 130)
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -180,11 +183,26 @@ def _columns(names: str, text: str, label: str) -> Any:
     return Columns(text, label, tuple(name.strip() for name in names.split(",") if name.strip()))
 
 
+def _arguments(texts: list[str]) -> list[str]:
+    """Python gives the bytes of an argument that is not UTF-8 as lone surrogates."""
+    for number, text in enumerate(texts, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"Text {number} is not UTF-8; convert it, for example with iconv.") from None
+    return texts
+
+
 def _standard_input() -> list[str]:
-    try:
-        return [line.rstrip("\r\n") for line in sys.stdin]
-    except UnicodeDecodeError:
-        raise InputError("Standard input is not UTF-8; convert it, for example with iconv.") from None
+    lines = []
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            lines.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
+        except UnicodeDecodeError:
+            raise InputError(
+                f"Standard input line {number} is not UTF-8; convert it, for example: iconv -f GB18030 -t UTF-8."
+            ) from None
+    return lines
 
 
 def _tell_cleaning(splits: Any) -> None:

@@ -19,6 +19,8 @@ from training.errors import InputError
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 HELD_OUT_SHARE = 0.1
 _SPACES = re.compile(r"\s+")
+# JSON can escape them alone, Unicode knows them in pairs only.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Example(NamedTuple):
@@ -222,7 +224,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path} line {number} is not JSON: {error}.") from None
         if not isinstance(row, dict):
             raise InputError(f"{path} line {number} is not a JSON object with text and label.")
@@ -237,4 +239,6 @@ def _cell(path: Path, number: int, row: dict[str, object] | dict[str, str], name
         raise InputError(f"{path} line {number}: {name!r} is not a text but {json.dumps(value)[:50]}.")
     if "\0" in str(value):
         raise InputError(f"{path} line {number} holds a NUL byte; the file is damaged or is not text.")
+    if _SURROGATE.search(str(value)):
+        raise InputError(f"{path} line {number} holds half of a surrogate pair, which is no character; remove it.")
     return str(value)

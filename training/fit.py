@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.families import Family, Spec
 
-PATIENCE = 2
+PATIENCE = 4
 
 
 class Encoded(NamedTuple):

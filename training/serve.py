@@ -2,6 +2,7 @@
 
 import base64
 import os
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -48,23 +49,38 @@ def make_server(
         tell = staticmethod(on_request)
 
     try:
-        return ThreadingHTTPServer((host, port), Handler)
+        return _Server((host, port), Handler)
     except OSError as error:
         raise InputError(f"{host}:{port} cannot be used: {error.strerror}; choose another --port.") from None
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *request: Any) -> None:
+        """Somebody who hangs up before the answer is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = 30
+    disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
     lambda_handler: Callable[[dict[str, Any], Context], dict[str, Any]]
     tell: Callable[[str], None]
 
     def answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > GATEWAY_BODY_BYTES:
-            self.close_connection = True
-            self.send_error(413, "Request Too Long")
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+            if length > GATEWAY_BODY_BYTES:
+                self.send_error(413)
+                return
+            body = self.rfile.read(length) if length >= 0 else b""
+            if len(body) != length or "Transfer-Encoding" in self.headers:
+                raise ValueError
+            event = proxy_event(self.command, self.path, dict(self.headers.items()), body)
+        except ValueError:  # also what int() and urlsplit() raise
+            self.send_error(400)
             return
-        event = proxy_event(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
         with _ONE_AT_A_TIME:
             response = self.lambda_handler(event, Context(str(uuid.uuid4())))
         body = response["body"].encode()

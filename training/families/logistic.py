@@ -26,7 +26,7 @@ FAMILY = Family(
     tokenizer="char",
     vocabulary=8_000,
     max_tokens=256,
-    epochs=12,
+    epochs=15,
     batch_size=32,
     learning_rate=0.005,
 )
