@@ -9,6 +9,7 @@ card.md, report.html   for people; verified when present, not shipped to Lambda
 
 import hashlib
 import tarfile
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.jsonl"
 SHIPPED = (MODEL, TOKENIZER, GOLDEN)
 
+PREDICT, EMBED = "predict", "embed"
+
 
 class FileEntry(Struct, frozen=True):
     """Size in bytes and sha256 (hexadecimal) of a file."""
@@ -32,14 +35,14 @@ class FileEntry(Struct, frozen=True):
 
 
 class Signature(Struct, frozen=True, order=True):
-    """A static input shape; the model has a function `classify_{batch}x{length}` for each."""
+    """A static input shape; for each the model has a function that predicts, and one that embeds if it can."""
 
     batch: int
     length: int
 
-    @property
-    def name(self) -> str:
-        return f"classify_{self.batch}x{self.length}"
+    def name(self, purpose: str) -> str:
+        """The function's name in the model; `purpose` is PREDICT or EMBED."""
+        return f"{purpose}_{self.batch}x{self.length}"
 
 
 class Baseline(Struct, frozen=True):
@@ -53,6 +56,11 @@ class Baseline(Struct, frozen=True):
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """The content of manifest.json.
 
+    `task` is classify, regress or cluster. `activation` says what the network's output is: `softmax` (a logit a
+    label), `sigmoid` (one logit, for the second of two labels), `independent` (a logit a label, any number of
+    which apply), `identity` (a value), `distance` (to each cluster's centre). `embedding_width` is 0 if the
+    bundle cannot embed.
+
     `version` is a hash of what the model is, so that the same training gives the same version; it leaves
     out the documents, which hold timings. `seal` is a hash of the whole manifest.
     """
@@ -65,6 +73,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     labels: list[str]
     activation: str
     max_tokens: int
+    embedding_width: int
     signatures: list[Signature]
     temperature: float
     threshold: float
@@ -166,7 +175,10 @@ def _verify(where: str, content: bytes, entry: FileEntry) -> None:
 
 
 def _read_directory(path: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+    try:
+        return {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+    except OSError as error:
+        raise BundleError(f"{error.filename} cannot be read: {error.strerror}.") from None
 
 
 def _read_archive(path: Path) -> dict[str, bytes]:
@@ -179,6 +191,6 @@ def _read_archive(path: Path) -> dict[str, bytes]:
                 content = archive.extractfile(member)
                 if content is not None:
                     files[Path(member.name).name] = content.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
         raise BundleError(f"{path} is neither a bundle's directory nor its .tar.gz: {error}.") from None
     return files

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from handler.bundle import Bundle, Signature
-from handler.errors import BundleError
+from handler.bundle import EMBED, PREDICT, Bundle, Signature
+from handler.errors import BundleError, InvalidRequest
 from handler.interpreter import RUNTIME, Interpreter
 from handler.schema import Prediction, Score
 
@@ -44,25 +45,53 @@ class Classifier:
     def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""
         encoded = self.encode(texts)
+        output = self.predict(encoded.ids)
+        read = [(len(ids), truncated) for ids, truncated in zip(*encoded, strict=True)]
+        if self.manifest.task == "regress":
+            return [Prediction(*r, value=round(v, 6)) for r, v in zip(read, output[:, 0].tolist(), strict=True)]
+        labels = self.manifest.labels
+        if self.manifest.task == "cluster":
+            nearest = output.argmin(axis=1)
+            distances = output[np.arange(len(output)), nearest].tolist()
+            return [
+                Prediction(*r, cluster=labels[i], distance=round(d, 6))
+                for r, i, d in zip(read, nearest.tolist(), distances, strict=True)
+            ]
+        ranking = np.argsort(-output, axis=1, kind="stable")[:, :top_k]
+        ranked = np.take_along_axis(output, ranking, axis=1).tolist()
+        return [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
+
+    def _labelled(
+        self, read: tuple[int, bool], order: list[int], ranked: list[float], output: NDArray[np.float64]
+    ) -> Prediction:
         manifest = self.manifest
-        scores_of = probabilities(self.logits(encoded.ids), manifest.activation, manifest.temperature)
-        ranking = np.argsort(-scores_of, axis=1, kind="stable")[:, :top_k]
-        ranked = np.take_along_axis(scores_of, ranking, axis=1).tolist()
-        labels, threshold = manifest.labels, manifest.threshold
-        predictions = []
-        for ids, truncated, row, order in zip(*encoded, ranked, ranking.tolist(), strict=True):
-            scores = [Score(labels[i], round(p, 6)) for i, p in zip(order, row, strict=True)]
-            predictions.append(
-                Prediction(
-                    label=scores[0].label,
-                    confidence=scores[0].score,
-                    certain=row[0] >= threshold,
-                    scores=scores,
-                    tokens=len(ids),
-                    truncated=truncated,
-                )
-            )
-        return predictions
+        scores = [Score(manifest.labels[i], round(p, 6)) for i, p in zip(order, ranked, strict=True)]
+        applicable: list[str] | UnsetType = UNSET
+        certain = ranked[0] >= manifest.threshold
+        if manifest.activation == "independent":
+            applicable = [label for label, p in zip(manifest.labels, output.tolist(), strict=True) if p >= 0.5]
+            certain = bool(np.abs(output - 0.5).min() + 0.5 >= manifest.threshold)
+        return Prediction(
+            *read,
+            label=scores[0].label,
+            confidence=scores[0].score,
+            certain=certain,
+            scores=scores,
+            labels=applicable,
+        )
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The L2-normalised sum of each text's token vectors: float32 [n, embedding_width], in order.
+
+        Raises InvalidRequest if the bundle has no token vectors.
+        """
+        if not self.manifest.embedding_width:
+            raise InvalidRequest(f"The model {self.manifest.name!r} has no embeddings; train it again.")
+        return self._run(self.encode(texts).ids, EMBED, self.manifest.embedding_width)
+
+    def predict(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Token ids of n texts -> [n, labels] calibrated probabilities or distances, or [n, 1] values."""
+        return activate(self.logits(ids), self.manifest.activation, self.manifest.temperature)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokenizes; tokenizer.json itself says where an over-long text is cut."""
@@ -70,14 +99,17 @@ class Classifier:
         return Encoded([e.ids for e in encodings], [bool(e.overflowing) for e in encodings])
 
     def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Runs the network: token ids of n texts -> float32 [n, width], in order."""
-        width = 1 if self.manifest.activation == "sigmoid" else len(self.manifest.labels)
+        """What the network says before activation: token ids of n texts -> float32 [n, width], in order."""
+        narrow = self.manifest.activation in ("sigmoid", "identity")
+        return self._run(ids, PREDICT, 1 if narrow else len(self.manifest.labels))
+
+    def _run(self, ids: Sequence[Sequence[int]], purpose: str, width: int) -> NDArray[np.float32]:
         results = np.empty((len(ids), width), np.float32)
         for rows, signature in self._plan([len(row) for row in ids]):
             batch = np.zeros((signature.batch, signature.length), np.int32)
             for i, row in enumerate(rows):
                 batch[i, : len(ids[row])] = ids[row]
-            output = self._interpreter.runner(signature.name)(batch)
+            output = self._interpreter.runner(signature.name(purpose))(batch)
             results[rows] = output[: len(rows)]
         return results
 
@@ -96,13 +128,18 @@ class Classifier:
         return next(length for length in self._lengths if length >= tokens)
 
 
-def probabilities(logits: NDArray[np.float32], activation: str, temperature: float) -> NDArray[np.float64]:
-    """Calibrated probabilities [n, labels] from logits [n, width].
+def activate(logits: NDArray[np.float32], activation: str, temperature: float) -> NDArray[np.float64]:
+    """What a network's output [n, width] means: see `Manifest.activation`.
 
-    `softmax` has a logit a label; `sigmoid` has one logit, that of the second of two labels. Temperature
-    scaling: Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 9.
+    Probabilities are calibrated by temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural
+    Networks", eq. 9.
     """
+    if activation in ("identity", "distance"):
+        return logits.astype(np.float64)
     scaled = logits.astype(np.float64) / temperature
+    if activation == "independent":
+        independent: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -scaled))
+        return independent
     if activation == "sigmoid":
         scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))

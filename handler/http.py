@@ -32,8 +32,8 @@ class Request(NamedTuple):
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise UnsupportedMediaType("Send the body as content-type: application/json.")
-        # A character is at least one byte, and base64 makes four characters of three bytes.
-        if len(self.body) * (3 if self.is_base64 else 4) > 4 * MAX_BODY_BYTES:
+        # A character is at least one byte, and base64 makes four characters of three bytes, the last two maybe padding.
+        if len(self.body) * (3 if self.is_base64 else 4) > 4 * (MAX_BODY_BYTES + 2):
             raise TooLarge(f"The body is over {MAX_BODY_BYTES:,} bytes; send fewer texts per call.")
         content = self._decoded()
         if len(content) > MAX_BODY_BYTES:

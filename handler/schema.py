@@ -34,18 +34,24 @@ class Score(Struct, frozen=True):
 
 
 class Prediction(Struct, frozen=True):
-    """What a model says of one text.
+    """What a model says of one text; which fields are there depends on its task.
 
-    `confidence` is the calibrated probability of `label`; `certain` tells whether it reaches the
-    threshold in the bundle; `tokens` counts what the model read, and `truncated` whether it read all.
+    classify: `label`, its calibrated probability `confidence`, `certain` (whether that reaches the bundle's
+    threshold) and the `scores`; with several labels a text, `labels` holds those that apply. regress: `value`.
+    cluster: `cluster` and the Euclidean `distance` to its centre. Always: `tokens`, how many the model read, and
+    `truncated`, whether the text was longer than that.
     """
 
-    label: str
-    confidence: float
-    certain: bool
-    scores: list[Score]
     tokens: int
     truncated: bool
+    label: str | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
+    certain: bool | UnsetType = UNSET
+    scores: list[Score] | UnsetType = UNSET
+    labels: list[str] | UnsetType = UNSET
+    value: float | UnsetType = UNSET
+    cluster: str | UnsetType = UNSET
+    distance: float | UnsetType = UNSET
 
 
 class ModelName(Struct, frozen=True):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.classifier import probabilities
+from handler.classifier import activate
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ def temperature(logits: NDArray[np.float32], targets: NDArray[np.int64], activat
         return 1.0
 
     def loss(scale: float) -> float:
-        return log_loss(probabilities(logits, activation, scale), targets)
+        return log_loss(activate(logits, activation, scale), targets)
 
     ratio = (np.sqrt(5) - 1) / 2
     low, high = np.log(1 / 20), np.log(20)

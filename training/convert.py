@@ -1,7 +1,8 @@
 """Keras -> TensorFlow Lite: one signature a static shape, shared weights, builtin operations only."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from handler.bundle import Signature
@@ -21,8 +22,8 @@ def signatures_for(lengths: Sequence[int]) -> list[Signature]:
     return [Signature(batch, length) for batch in BATCHES for length in lengths]
 
 
-def convert(model: Any, signatures: Sequence[Signature], quantization: str) -> bytes:
-    """Converts a Keras model (int32 [batch, length] -> float32 [batch, width]) to a .tflite file's bytes.
+def convert(functions: Mapping[str, Any], signatures: Sequence[Signature], quantization: str) -> bytes:
+    """Converts Keras models (int32 [batch, length] -> float32 [batch, width]), by purpose, to one .tflite file.
 
     `none` keeps float32 weights, `dynamic` stores them as int8 (dynamic-range quantisation). Raises InputError
     for another quantisation, and WorkError if the result could not run on every supported runtime.
@@ -31,8 +32,7 @@ def convert(model: Any, signatures: Sequence[Signature], quantization: str) -> b
 
     check_quantization(quantization)
     with tempfile.TemporaryDirectory() as directory:
-        _export(model, signatures, directory)
-        names = [signature.name for signature in signatures]
+        names = _export(functions, signatures, directory)
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=names)
         if quantization == "dynamic":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -71,15 +71,17 @@ def operations(content: bytes) -> dict[str, int]:
     return {names[max(c.builtinCode, c.deprecatedBuiltinCode)]: c.version for c in codes}
 
 
-def _export(model: Any, signatures: Sequence[Signature], directory: str) -> None:
+def _export(functions: Mapping[str, Any], signatures: Sequence[Signature], directory: str) -> list[str]:
     import keras
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
-    for signature in signatures:
-        shape = tf.TensorSpec((signature.batch, signature.length), tf.int32, name="token_ids")
-        archive.add_endpoint(
-            signature.name, lambda token_ids: model(token_ids, training=False), input_signature=[shape]
-        )
+    names = []
+    for purpose, model in functions.items():
+        archive.track(model)
+        for signature in signatures:
+            shape = tf.TensorSpec((signature.batch, signature.length), tf.int32, name="token_ids")
+            names.append(signature.name(purpose))
+            archive.add_endpoint(names[-1], partial(model, training=False), input_signature=[shape])
     archive.write_out(directory, verbose=False)
+    return names

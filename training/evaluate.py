@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from handler.classifier import Classifier, probabilities
+from handler.classifier import Classifier
 from training.calibrate import expected_calibration_error, log_loss
 from training.data import Example, check_labels
 
@@ -49,9 +49,7 @@ def evaluate(classifier: Classifier, examples: Sequence[Example], where: str) ->
     labels = classifier.manifest.labels
     check_labels(examples, labels, where)
     encoded = classifier.encode([example.text for example in examples])
-    predicted = probabilities(
-        classifier.logits(encoded.ids), classifier.manifest.activation, classifier.manifest.temperature
-    )
+    predicted = classifier.predict(encoded.ids)
     targets = np.array([labels.index(example.label) for example in examples])
     return measure(predicted, targets, labels, classifier.manifest.threshold, sum(encoded.truncated) / len(examples))
 

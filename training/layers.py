@@ -3,7 +3,11 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
+
+from training.families import Spec
 
 # Odd multiplier for rolling hashes: a bucket below 2**18 times it, plus an id, stays within int32.
 MULTIPLIER = 8191
@@ -52,3 +56,21 @@ class NgramSum(keras.layers.Layer):  # type: ignore[misc]
             total += ops.sum(table(hashed) * present[..., None], axis=1)
             count += ops.sum(present, axis=1, keepdims=True)
         return total / ops.sqrt(ops.maximum(count, 1.0))
+
+
+def recurrent_reader(spec: Spec, layer: Any) -> keras.Model:
+    """Embedding -> a recurrent layer that skips padding -> Dense over its last state."""
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    embedded = keras.layers.Embedding(spec.vocabulary, 64, mask_zero=True)(token_ids)
+    state = layer(keras.layers.SpatialDropout1D(0.2)(embedded))
+    return keras.Model(token_ids, keras.layers.Dense(spec.width)(keras.layers.Dropout(0.3)(state)))
+
+
+def embedder(vectors: NDArray[np.float32]) -> keras.Model:
+    """Token ids -> the L2-normalised sum of their vectors [vocabulary, width]; a text without any gives zeros."""
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    table = keras.layers.Embedding(*vectors.shape, weights=[vectors])
+    present = ops.cast(token_ids > 0, "float32")[..., None]
+    total = ops.sum(table(token_ids) * present, axis=1)
+    length = ops.sqrt(ops.sum(total * total, axis=1, keepdims=True))
+    return keras.Model(token_ids, total / ops.maximum(length, 1e-9))

@@ -3,6 +3,7 @@
 Chinese has no spaces, so the units are learned or are characters; white space never makes a token.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,9 +39,14 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
         model, trainer = models.Unigram(), trainers.UnigramTrainer(unk_token=UNKNOWN, **options)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " ")]
+        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[\s\x1c-\x1f]+"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), split])
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.enable_truncation(max_tokens)
-    return tokenizer
+    return _without_special_tokens(tokenizer)
+
+
+def _without_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """Leaves them in the vocabulary only, so that a text that holds `[PAD]` is not read as padding."""
+    return Tokenizer.from_str(json.dumps(json.loads(tokenizer.to_str()) | {"added_tokens": []}))

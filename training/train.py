@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from handler.bundle import FORMAT, Baseline, Bundle, Golden, Manifest
-from handler.classifier import Classifier, probabilities
+from handler.bundle import EMBED, FORMAT, PREDICT, Baseline, Bundle, Golden, Manifest
+from handler.classifier import Classifier, activate
 from training import calibrate
 from training.convert import RUNTIMES, convert, signatures_for
 from training.data import Example, Splits, fingerprint
@@ -23,8 +23,10 @@ from training.evaluate import Evaluation, evaluate
 from training.families import Family, Spec
 from training.fit import Encoded, fit, lengths_up_to, predict
 from training.tokenizer import UNKNOWN_ID, train_tokenizer
+from training.vectors import token_vectors
 
 GOLDEN_TEXTS = 200
+EMBEDDING_WIDTH = 64
 FLOAT_TOLERANCE = 1e-5
 QUANTIZED_AGREEMENT = 0.995
 
@@ -67,6 +69,8 @@ class Trained(NamedTuple):
 
 def train(options: Options, splits: Splits, progress: Progress) -> Trained:
     """Trains, converts, calibrates, checks parity and evaluates. Raises CommandError; writes nothing."""
+    from training.layers import embedder
+
     started = time.perf_counter()
     family, labels = options.family, splits.labels
     progress.step(f"training the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
@@ -81,10 +85,14 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
 
     progress.step("converting to TensorFlow Lite")
     manifest = _manifest(options, splits, train_part, lengths)
-    exact = Bundle(manifest, convert(fitted.model, manifest.signatures, "none"), tokenizer.to_str(), b"")
+    functions = {
+        PREDICT: fitted.model,
+        EMBED: embedder(token_vectors(train_part.ids, spec.vocabulary, EMBEDDING_WIDTH)),
+    }
+    exact = Bundle(manifest, convert(functions, manifest.signatures, "none"), tokenizer.to_str(), b"")
     shipped = exact
     if options.quantization != "none":
-        model = convert(fitted.model, manifest.signatures, options.quantization)
+        model = convert(functions, manifest.signatures, options.quantization)
         shipped = msgspec.structs.replace(exact, model=model)
 
     progress.step("calibrating, checking parity, evaluating")
@@ -116,7 +124,7 @@ def check_parity(
     """
 
     def scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        return probabilities(logits, manifest.activation, manifest.temperature)
+        return activate(logits, manifest.activation, manifest.temperature)
 
     expected = scores(keras_logits)
     difference = float(np.abs(scores(exact.logits(encoded.ids)) - expected).max())
@@ -165,6 +173,7 @@ def _manifest(options: Options, splits: Splits, train_part: Encoded, lengths: Se
         labels=splits.labels,
         activation="sigmoid" if len(splits.labels) == 2 else "softmax",
         max_tokens=options.family.max_tokens,
+        embedding_width=EMBEDDING_WIDTH,
         signatures=signatures_for(lengths),
         temperature=1.0,
         threshold=0.0,
@@ -187,7 +196,7 @@ def _manifest(options: Options, splits: Splits, train_part: Encoded, lengths: Se
 
 def _calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[np.int64]) -> Manifest:
     temperature = calibrate.temperature(logits, targets, manifest.activation)
-    predicted = probabilities(logits, manifest.activation, temperature)
+    predicted = activate(logits, manifest.activation, temperature)
     return msgspec.structs.replace(
         manifest,
         temperature=round(temperature, 6),
@@ -198,7 +207,7 @@ def _calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArra
 def _golden_lines(examples: Sequence[Example], keras_logits: NDArray[np.float32], manifest: Manifest) -> bytes:
     """Evenly spaced texts with the probabilities that Keras gives them, a JSON line each."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(GOLDEN_TEXTS, len(examples)), dtype=int))
-    expected = probabilities(keras_logits[chosen], manifest.activation, manifest.temperature)
+    expected = activate(keras_logits[chosen], manifest.activation, manifest.temperature)
     golden = [
         Golden(examples[i].text, [round(p, 7) for p in row])
         for i, row in zip(chosen.tolist(), expected.tolist(), strict=True)

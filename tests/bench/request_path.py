@@ -57,7 +57,7 @@ def floor(classifier: Classifier, texts: list[str]) -> Callable[[], None]:
     for row, tokens in zip(batch, ids, strict=False):
         row[: len(tokens)] = tokens
     interpreter = classifier._interpreter._interpreter
-    runner = interpreter.get_signature_runner(signature.name)
+    runner = interpreter.get_signature_runner(signature.name("predict"))
     encode = classifier.tokenizer.encode
 
     def run() -> None:

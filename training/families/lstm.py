@@ -10,13 +10,11 @@ from training.families import Family, Spec
 
 
 def build(spec: Spec) -> Any:
-    import keras
     from keras import layers
 
-    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    embedded = layers.SpatialDropout1D(0.2)(layers.Embedding(spec.vocabulary, 64, mask_zero=True)(token_ids))
-    state = layers.Dropout(0.3)(layers.LSTM(64)(embedded))
-    return keras.Model(token_ids, layers.Dense(spec.width)(state))
+    from training.layers import recurrent_reader
+
+    return recurrent_reader(spec, layers.LSTM(64))
 
 
 FAMILY = Family(

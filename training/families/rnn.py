@@ -1,0 +1,29 @@
+"""The simple recurrent network.
+
+Source: Elman 1990, "Finding Structure in Time": h_t = tanh(W h_(t-1) + U x_t + b), logits = V h_T + c.
+"""
+
+from typing import Any
+
+from training.families import Family, Spec
+
+
+def build(spec: Spec) -> Any:
+    from keras import layers
+
+    from training.layers import recurrent_reader
+
+    return recurrent_reader(spec, layers.SimpleRNN(64))
+
+
+FAMILY = Family(
+    name="rnn",
+    summary="Embedding -> simple recurrent network -> Dense",
+    build=build,
+    tokenizer="bpe",
+    vocabulary=8_000,
+    max_tokens=128,
+    epochs=8,
+    batch_size=64,
+    learning_rate=1e-3,
+)
