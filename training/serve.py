@@ -55,6 +55,8 @@ def make_server(
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # callers who wait to be accepted; the default, 5, turns others away
+
     def handle_error(self, *request: Any) -> None:
         """Somebody who hangs up before the answer is nothing to report."""
         if not isinstance(sys.exception(), ConnectionError):
