@@ -35,8 +35,7 @@ def make_server(
 
     Raises BundleError, or InputError if the port cannot be bound.
     """
-    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
-    os.environ["POWERTOOLS_LOG_LEVEL"] = "WARNING"
+    os.environ["METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
     from handler import api
     from handler.models import models
