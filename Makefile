@@ -33,7 +33,7 @@ run: $(MODEL)/manifest.json
 # --- environments ---------------------------------------------------------------------------------
 
 .envs/uv/ready: $(LOCKS)/uv.txt
-	$(SAY) "uv, which makes the environments"
+	$(SAY) "uv, which makes the environments, and what packages"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fenlei needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; call: make PYTHON=python3.13")'
 	@$(PYTHON) -m venv .envs/uv
 	@.envs/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
@@ -67,7 +67,7 @@ lock: .envs/uv/ready
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
-	@echo 'uv' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 
 # --- the default model ----------------------------------------------------------------------------
 
@@ -103,4 +103,4 @@ bench: $(MODEL)/manifest.json
 
 # `sam build` calls this with ARTIFACTS_DIR.
 build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
-	@.envs/uv/bin/python build/package.py --bundle $(MODEL) --output $(ARTIFACTS_DIR)
+	@.envs/uv/bin/python -m build.package --bundle $(MODEL) --output $(ARTIFACTS_DIR)

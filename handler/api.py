@@ -22,6 +22,9 @@ from handler.interpreter import RUNTIME
 from handler.models import models
 from handler.observability import logger, metrics
 
+# A request is small: to spread it over threads costs more than it saves.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
 Function = Callable[[http.Request], http.Content]
 NOWHERE = "unknown"
 

@@ -1,11 +1,13 @@
 """The API on this machine: HTTP -> proxy events -> handler.api.lambda_handler, the code that is deployed."""
 
 import base64
+import json
 import os
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,14 +39,17 @@ def make_server(
     """
     os.environ["METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
-    from handler import api
+    from build import contract
+    from handler import api, pages
     from handler.models import models
 
+    pages.contract = contract.served()
     models.cache_clear()
     models()
 
     class Handler(_Handler):
         lambda_handler = staticmethod(api.lambda_handler)
+        route_of = staticmethod(api.find)
         tell = staticmethod(on_request)
 
     try:
@@ -54,6 +59,8 @@ def make_server(
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # callers who wait to be accepted; the default, 5, turns others away
+
     def handle_error(self, *request: Any) -> None:
         """Somebody who hangs up before the answer is nothing to report."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -64,7 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
     disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
+    server_version, sys_version = "fenlei", ""
     lambda_handler: Callable[[dict[str, Any], Context], dict[str, Any]]
+    route_of: Callable[[str], str]
     tell: Callable[[str], None]
 
     def answer(self) -> None:
@@ -82,26 +91,37 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with _ONE_AT_A_TIME:
             response = self.lambda_handler(event, Context(str(uuid.uuid4())))
-        body = response["body"].encode()
-        if response.get("isBase64Encoded"):
-            body = base64.b64decode(body)
+        body = base64.b64decode(response["body"]) if response["isBase64Encoded"] else response["body"].encode()
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if response["statusCode"] != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.tell(f"{self.command} {event['path']} {response['statusCode']}")
+        self.tell(f"{self.command} {self.route_of(event['rawPath'])} {response['statusCode']}")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = answer
+
+    def send_error(self, code: int, *_: Any) -> None:
+        """What cannot be handed on is refused as the gateway does it: a problem document, nothing quoted."""
+        problem = {"title": HTTPStatus(code).phrase, "status": code, "detail": "This is no HTTP request to answer."}
+        body = json.dumps(problem).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")  # what is left of the request is not read
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """The line of `answer` says it."""
 
 
 def proxy_event(method: str, target: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
-    """An HTTP request as API Gateway's REST API hands it to Lambda; a body that is not UTF-8 goes as base64."""
+    """An HTTP request as a function URL hands it to Lambda; a body that is not UTF-8 goes as base64."""
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
     try:
@@ -109,16 +129,12 @@ def proxy_event(method: str, target: str, headers: dict[str, str], body: bytes) 
     except UnicodeDecodeError:
         text, is_base64 = base64.b64encode(body).decode(), True
     return {
-        "resource": url.path,
-        "path": url.path,
-        "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {"stage": "local", "httpMethod": method, "path": url.path},
-        "body": text if body else None,
+        "version": "2.0",
+        "rawPath": url.path,
+        "rawQueryString": url.query,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "queryStringParameters": {name: ",".join(values) for name, values in query.items()},
+        "requestContext": {"stage": "$default", "http": {"method": method, "path": url.path}},
+        "body": text,
         "isBase64Encoded": is_base64,
     }
