@@ -60,6 +60,11 @@ def find(path: str) -> str:
     return MODEL if parent == "/v1/models" and name else NOWHERE
 
 
+def label(method: str, route: str) -> str:
+    """Names a call in a log. An unknown path or method is whatever somebody typed: it stays out."""
+    return f"{method} {route}" if route != NOWHERE and method in METHODS else NOWHERE
+
+
 def answer(route: str, request: http.Request) -> http.Response:
     """Calls the function behind a route. Raises NotFound or MethodNotAllowed."""
     if route == NOWHERE:
@@ -160,12 +165,11 @@ def _info(manifest: Manifest) -> schema.ModelInfo:
 
 
 def _observe(method: str, route: str, status: int, milliseconds: float, context: Any) -> None:
-    """One line a request, both log and metrics. An unknown path or method is whatever somebody typed: it stays out."""
+    """One line a request, both log and metrics."""
     metrics.add("Requests", 1)
     metrics.add("Milliseconds", round(milliseconds, 3), "Milliseconds")
     metrics.add("Errors", int(status >= 500))
-    known = route != NOWHERE and method in METHODS
-    metrics.flush(route=f"{method} {route}" if known else NOWHERE, status=status, request_id=context.aws_request_id)
+    metrics.flush(route=label(method, route), status=status, request_id=context.aws_request_id)
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:

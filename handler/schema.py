@@ -14,8 +14,10 @@ MAX_EXPLAINED = 8
 MAX_CHARACTERS = 10_000
 MAX_ERRORS = 20
 
-# Blank texts are refused by the pattern, before any work is done.
-Text = Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS, pattern=r"\S")]
+# Blank texts are refused by the pattern, before any work is done. What \s means differs between the languages that
+# read the contract, so what they disagree about is named.
+NOT_BLANK = r"[^\s\u001c-\u001f\u0085\ufeff]"
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_CHARACTERS, pattern=NOT_BLANK)]
 
 
 Texts = Annotated[list[Text], Meta(min_length=1, max_length=MAX_TEXTS)]
@@ -265,6 +267,6 @@ _LOCATION = re.compile(r" - at `\$[^`]*`$")
 
 def _reason(error: msgspec.ValidationError) -> str:
     reason = _LOCATION.sub("", str(error)).replace("`", "'")
-    if reason.endswith(r"matching regex '\\S'"):
+    if "matching regex" in reason:
         return "the text is blank"
     return reason[:1].lower() + reason[1:]

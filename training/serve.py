@@ -35,7 +35,8 @@ def make_server(
 ) -> ThreadingHTTPServer:
     """Loads the bundles and binds the port; `serve_forever` then answers.
 
-    Raises BundleError, or InputError if the port cannot be bound.
+    The environment variable FENLEI_API_KEY makes it ask for that key wherever the gateway would ask for one. Raises
+    BundleError, or InputError if the port cannot be bound.
     """
     os.environ["METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
@@ -47,9 +48,16 @@ def make_server(
     models.cache_clear()
     models()
 
+    paths = json.loads(pages.contract)["paths"]
+
     class Handler(_Handler):
         lambda_handler = staticmethod(api.lambda_handler)
-        route_of = staticmethod(api.find)
+        find = staticmethod(api.find)
+        label = staticmethod(api.label)
+        api_key = os.environ.get("FENLEI_API_KEY", "")
+        keyed = frozenset(
+            path for path, item in paths.items() if any("security" in o and o["security"] for o in item.values())
+        )
         tell = staticmethod(on_request)
 
     try:
@@ -73,7 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
     server_version, sys_version = "fenlei", ""
     lambda_handler: Callable[[dict[str, Any], Context], dict[str, Any]]
-    route_of: Callable[[str], str]
+    find: Callable[[str], str]
+    label: Callable[[str, str], str]
+    api_key: str
+    keyed: frozenset[str]
     tell: Callable[[str], None]
 
     def answer(self) -> None:
@@ -89,6 +100,11 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:  # also what int() and urlsplit() raise
             self.send_error(400)
             return
+        route = self.find(event["rawPath"])
+        needs_key = self.api_key and route in self.keyed and self.command != "OPTIONS"
+        if needs_key and self.headers.get("x-api-key") != self.api_key:
+            self.send_error(403)
+            return
         with _ONE_AT_A_TIME:
             response = self.lambda_handler(event, Context(str(uuid.uuid4())))
         body = base64.b64decode(response["body"]) if response["isBase64Encoded"] else response["body"].encode()
@@ -100,13 +116,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.tell(f"{self.command} {self.route_of(event['rawPath'])} {response['statusCode']}")
+        self.tell(f"{self.label(self.command, route)} {response['statusCode']}")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = answer
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method is the handler's to answer, whatever it is called."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def send_error(self, code: int, *_: Any) -> None:
         """What cannot be handed on is refused as the gateway does it: a problem document, nothing quoted."""
-        problem = {"title": HTTPStatus(code).phrase, "status": code, "detail": "This is no HTTP request to answer."}
+        detail = "Send a valid API key in the header x-api-key." if code == 403 else "This cannot be handed on."
+        problem = {"title": HTTPStatus(code).phrase, "status": code, "detail": detail}
         body = json.dumps(problem).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/problem+json")
