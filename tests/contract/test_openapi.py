@@ -67,7 +67,9 @@ def test_the_limits_of_the_document_are_those_that_are_enforced() -> None:
     assert SCHEMAS["Text"]["maxLength"] == schema.MAX_CHARACTERS
     assert SCHEMAS["Text"]["pattern"] == schema.NOT_BLANK
     assert texts["maxItems"] == SCHEMAS["EmbedRequest"]["properties"]["texts"]["maxItems"] == schema.MAX_TEXTS
-    assert SCHEMAS["ClassifyRequest"]["anyOf"][1] == {"properties": {"texts": {"maxItems": schema.MAX_EXPLAINED}}}
+    assert SCHEMAS["ClassifyRequest"]["not"]["anyOf"][-1]["properties"]["texts"] == {
+        "minItems": schema.MAX_EXPLAINED + 1
+    }
     assert f"{schema.MAX_BODY_BYTES:,} bytes" in SOURCE["info"]["description"]
 
 
