@@ -54,6 +54,13 @@ run: $(MODEL)/manifest.json
 	@$(UV) pip sync -q --python $(@D) --require-hashes $(LOCKS)/handler.txt $(LOCKS)/test.txt
 	@touch $@
 
+.envs/bench/ready: $(LOCKS)/bench.txt .envs/uv/ready
+	$(SAY) "the peers to compare with"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@$(UV) pip install -q --python $(@D) --no-deps -e .
+	@touch $@
+
 .envs/sam/ready: $(LOCKS)/sam.txt .envs/uv/ready
 	$(SAY) "the SAM command line"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
@@ -95,9 +102,9 @@ integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
 	@.envs/handler-$*/bin/python -m pytest -q tests/integration
 
-bench: $(MODEL)/manifest.json
+bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
-	@.venv/bin/python -m tests.bench.request_path $(MODEL)
+	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
 
 # --- the package ----------------------------------------------------------------------------------
 
