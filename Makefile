@@ -34,7 +34,7 @@ run: $(MODEL)/manifest.json
 # --- environments ---------------------------------------------------------------------------------
 
 .envs/uv/ready: $(LOCKS)/uv.txt
-	$(SAY) "uv, which makes the environments"
+	$(SAY) "uv, which makes the environments, and what packages"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fenlei needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; call: make PYTHON=python3.13")'
 	@$(PYTHON) -m venv .envs/uv
 	@.envs/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
@@ -75,7 +75,7 @@ lock: .envs/uv/ready
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
-	@echo 'uv' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 
 # --- the default model ----------------------------------------------------------------------------
 
@@ -103,9 +103,9 @@ integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
 	@.envs/handler-$*/bin/python -m pytest -q tests/integration
 
-bench: $(MODEL)/manifest.json
+bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
-	@.venv/bin/python -m tests.bench.request_path $(MODEL)
+	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
 
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready
@@ -116,4 +116,4 @@ bench-accuracy: .envs/bench/ready
 
 # `sam build` calls this with ARTIFACTS_DIR.
 build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
-	@.envs/uv/bin/python build/package.py --bundle $(MODEL) --output $(ARTIFACTS_DIR)
+	@.envs/uv/bin/python -m build.package --bundle $(MODEL) --output $(ARTIFACTS_DIR)

@@ -1,6 +1,6 @@
 """Builds what Lambda runs: handler + bundle + pinned wheels -> a directory that is small and starts fast.
 
-    python build/package.py --bundle models/reviews-zh --output .aws-sam/build/ApiFunction
+    python -m build.package --bundle models/reviews-zh --output .aws-sam/build/ApiFunction
 
 Wheels come from build/locks/handler.txt, for the target's Python and processor, whatever machine this is.
 """
@@ -14,12 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from build import contract
+
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "build" / "locks" / "handler.txt"
 
 # What the handler imports. The rest of the lock is not needed at run time (tokenizers asks for
 # huggingface_hub, ai-edge-litert for protobuf), or Lambda brings it (boto3).
-SHIPPED = ("ai-edge-litert", "aws-lambda-powertools", "jmespath", "msgspec", "numpy", "tokenizers", "typing-extensions")
+SHIPPED = ("ai-edge-litert", "msgspec", "numpy", "tokenizers", "typing-extensions")
 
 # Lambda's python3.12 and later run on Amazon Linux 2023, which has GLIBC 2.34.
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_34", "arm64": "aarch64-manylinux_2_34"}
@@ -41,8 +43,6 @@ UNUSED = (
     "numpy/_core/lib",
     "numpy/distutils",
     "numpy/testing",
-    "aws_lambda_powertools/event_handler",
-    "aws_lambda_powertools/utilities/parser",
 )
 
 
@@ -75,6 +75,7 @@ def package(bundle: Path, output: Path, python: str, architecture: str) -> None:
         for path in output.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.copytree(ROOT / "handler", output / "handler", ignore=shutil.ignore_patterns("__pycache__"))
+    (output / "handler/pages/openapi.json").write_text(contract.served(), encoding="utf-8")
     (output / "model").mkdir()
     for name in ("manifest.json", *json.loads(manifest.read_text(encoding="utf-8"))["files"]):
         shutil.copy2(bundle / name, output / "model" / name)

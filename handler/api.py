@@ -6,13 +6,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from handler import http, schema
+from handler import golden, http, pages, schema
 from handler.bundle import Manifest
 from handler.errors import (
     BundleError,
+    FieldError,
     InternalError,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RequestError,
@@ -20,15 +20,22 @@ from handler.errors import (
 )
 from handler.interpreter import RUNTIME
 from handler.models import models
-from handler.observability import MetricUnit, logger, metrics
+from handler.observability import logger, metrics
+
+# A request is small: to spread it over threads costs more than it saves.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+Function = Callable[[http.Request], http.Content]
+NOWHERE = "unknown"
 
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """Answers one proxy event of API Gateway; whatever goes wrong becomes a problem+json response."""
     started = time.perf_counter()
     request = http.read(event)
+    route = find(request.path)
     try:
-        response = http.respond(200, route(request.method, request.path)(request))
+        response = answer(route, request)
     except RequestError as error:
         response = http.problem(error, context.aws_request_id)
     except BundleError as error:
@@ -37,20 +44,39 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
     except Exception as error:
         # The frames tell where; the message could quote a text, so it stays out of the log.
         frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        logger.error("Unexpected error", kind=type(error).__name__, frames=frames)
+        kind = type(error).__name__
+        logger.error("Unexpected %s in %s", kind, frames[-1], extra={"kind": kind, "frames": frames})
         response = http.problem(InternalError("Something went wrong here."), context.aws_request_id)
-    _observe(request, response["statusCode"], (time.perf_counter() - started) * 1000, context)
+    response = http.finish(response, request)
+    _observe(request.method, route, response["statusCode"], (time.perf_counter() - started) * 1000, context)
     return response
 
 
-def route(method: str, path: str) -> Callable[[http.Request], msgspec.Struct]:
-    """Finds the function behind a route. Raises NotFound or MethodNotAllowed."""
-    if path not in ROUTES:
-        raise NotFound(f"There is nothing at {path[:100]!r}; see {', '.join(ROUTES)}.")
-    functions = ROUTES[path]
+def find(path: str) -> str:
+    """Finds the route of a path; NOWHERE if there is none."""
+    if path in ROUTES and path != MODEL:
+        return path
+    parent, _, name = path.rpartition("/")
+    return MODEL if parent == "/v1/models" and name else NOWHERE
+
+
+def label(method: str, route: str) -> str:
+    """Names a call in a log. An unknown path or method is whatever somebody typed: it stays out."""
+    return f"{method} {route}" if route != NOWHERE and method in METHODS else NOWHERE
+
+
+def answer(route: str, request: http.Request) -> http.Response:
+    """Calls the function behind a route. Raises NotFound or MethodNotAllowed."""
+    if route == NOWHERE:
+        raise NotFound(f"There is nothing at this path; see {', '.join(ROUTES)}.")
+    functions = ROUTES[route]
+    allowed = (*functions, "HEAD", "OPTIONS") if "GET" in functions else (*functions, "OPTIONS")
+    if request.method == "OPTIONS":
+        return http.options(allowed)
+    method = "GET" if request.method == "HEAD" else request.method
     if method not in functions:
-        raise MethodNotAllowed(f"{path} answers to {', '.join(functions)} only.", tuple(functions))
-    return functions[method]
+        raise MethodNotAllowed(f"{route} answers to {', '.join(allowed)} only.", allowed)
+    return http.respond(200, functions[method](request))
 
 
 def classify(request: http.Request) -> schema.ClassifyResponse:
@@ -58,57 +84,92 @@ def classify(request: http.Request) -> schema.ClassifyResponse:
     asked = schema.parse(request.json(), schema.ClassifyRequest)
     texts = schema.texts_of(asked)
     classifier = models().get(asked.model or None)
-    predictions = classifier.classify(texts, asked.top_k or None)
-    metrics.add_metric("Texts", MetricUnit.Count, len(texts))
+    metrics.add("Texts", len(texts))
+    predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
     return schema.ClassifyResponse(_name(classifier.manifest), predictions)
+
+
+def embed(request: http.Request) -> schema.EmbedResponse:
+    """POST /v1/embed"""
+    asked = schema.parse(request.json(), schema.EmbedRequest)
+    texts = schema.texts_of(asked)
+    classifier = models().get(asked.model or None)
+    metrics.add("Texts", len(texts))
+    vectors = classifier.embed(texts).astype(float).round(6)
+    return schema.EmbedResponse(_name(classifier.manifest), vectors.tolist())
 
 
 def list_models(_: http.Request) -> schema.ModelsResponse:
     """GET /v1/models"""
-    default = models().default
-    return schema.ModelsResponse([_info(c.manifest, c.manifest.name == default) for c in models().all()])
+    return schema.ModelsResponse([_info(c.manifest) for c in models().all()])
 
 
-def health(_: http.Request) -> schema.HealthResponse:
+def model(request: http.Request) -> schema.ModelInfo:
+    """GET /v1/models/{name}"""
+    from urllib.parse import unquote
+
+    return _info(models().get(unquote(request.path.rpartition("/")[2])).manifest)
+
+
+def health(request: http.Request) -> schema.HealthResponse:
     """GET /health"""
-    return schema.HealthResponse("ok", RUNTIME, [_name(c.manifest) for c in models().all()])
+    deep = request.query.get("deep", "false")
+    if deep not in ("true", "false"):
+        reason = "expected true or false"
+        raise InvalidRequest(f"deep: {reason}.", (FieldError("?deep", reason),))
+    served = models()
+    response = schema.HealthResponse("ok", RUNTIME, [_name(c.manifest) for c in served.all()])
+    if deep == "false":
+        return response
+    for replayed in served.replays:
+        if not golden.healthy(replayed):
+            raise Unavailable(
+                f"The model {replayed.model!r} gives {replayed.same_answers} of its {replayed.texts} golden texts the "
+                "answer that they had where it was trained."
+            )
+    return schema.HealthResponse("ok", RUNTIME, response.models, served.replays)
 
 
-ROUTES: dict[str, dict[str, Callable[[http.Request], msgspec.Struct]]] = {
-    "/v1/classify": {"POST": classify},
-    "/v1/models": {"GET": list_models},
+MODEL = "/v1/models/{name}"
+ROUTES: dict[str, dict[str, Function]] = {
+    "/": {"GET": lambda _: pages.html("playground.html")},
+    "/docs": {"GET": lambda _: pages.html("docs.html")},
+    "/openapi.json": {"GET": lambda _: pages.openapi()},
     "/health": {"GET": health},
+    "/v1/classify": {"POST": classify},
+    "/v1/embed": {"POST": embed},
+    "/v1/models": {"GET": list_models},
+    MODEL: {"GET": model},
 }
+METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
 def _name(manifest: Manifest) -> schema.ModelName:
     return schema.ModelName(manifest.name, manifest.version)
 
 
-def _info(manifest: Manifest, default: bool) -> schema.ModelInfo:
+def _info(manifest: Manifest) -> schema.ModelInfo:
     return schema.ModelInfo(
         name=manifest.name,
         version=manifest.version,
-        default=default,
+        default=manifest.name == models().default,
         task=manifest.task,
         family=manifest.family,
         labels=manifest.labels,
         metrics=manifest.metrics,
         threshold=manifest.threshold,
         max_tokens=manifest.max_tokens,
+        embedding_width=manifest.embedding_width,
+        limits=schema.Limits(),
     )
 
 
-def _observe(request: http.Request, status: int, milliseconds: float, context: Any) -> None:
-    """One line a request, both log and metrics. An unknown path is whatever somebody typed: it stays out."""
-    path = request.path if request.path in ROUTES else "unknown"
-    metrics.add_metadata("route", f"{request.method} {path}" if path in ROUTES else path)
-    metrics.add_metadata("status", status)
-    metrics.add_metadata("request_id", context.aws_request_id)
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, round(milliseconds, 3))
-    metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
-    metrics.flush_metrics()
+def _observe(method: str, route: str, status: int, milliseconds: float, context: Any) -> None:
+    """One line a request, both log and metrics."""
+    metrics.add("Requests", 1)
+    metrics.add("Milliseconds", round(milliseconds, 3), "Milliseconds")
+    metrics.add("Errors", int(status >= 500))
+    metrics.flush(route=label(method, route), status=status, request_id=context.aws_request_id)
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:

@@ -7,7 +7,7 @@
     │   ├── NotFound                404  no such route or model
     │   ├── MethodNotAllowed        405  the route exists, this method does not
     │   ├── TooLarge                413  too many bytes
-    │   ├── UnsupportedMediaType    415  not application/json
+    │   ├── UnsupportedMediaType    415  not application/json in UTF-8, plain or gzip
     │   ├── InvalidRequest          422  well-formed, but does not fit the schema
     │   ├── InternalError           500  a mistake of ours
     │   └── Unavailable             503  no model could be loaded
@@ -74,7 +74,7 @@ class TooLarge(RequestError):
 
 
 class UnsupportedMediaType(RequestError):
-    """The body is not application/json."""
+    """The body is not application/json in UTF-8, plain or gzip."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from handler.bundle import MANIFEST, Bundle, load
 from handler.classifier import Classifier
 from handler.errors import BundleError, NotFound
+from handler.golden import replay
+from handler.schema import Replay
 
 # Where the package build puts the bundle: beside the handler.
 PACKAGED = Path(__file__).parent.parent / "model"
@@ -18,6 +20,7 @@ class Models:
 
     def __init__(self, bundles: list[Bundle], default: str = "") -> None:
         self._classifiers = {bundle.manifest.name: Classifier(bundle) for bundle in bundles}
+        self._bundles = bundles
         if len(self._classifiers) < len(bundles):
             raise BundleError("Two bundles have the same name; train one of them again with another --name.")
         self.default = default or bundles[0].manifest.name
@@ -31,8 +34,13 @@ class Models:
         """Gives a classifier by name, or the default one. Raises NotFound."""
         name = name or self.default
         if name not in self._classifiers:
-            raise NotFound(f"There is no model {name[:100]!r}; the models here are: {self._names()}.")
+            raise NotFound(f"There is no model of that name; the models here are: {self._names()}.")
         return self._classifiers[name]
+
+    @cached_property
+    def replays(self) -> list[Replay]:
+        """What the golden texts give; run once, as they give the same again."""
+        return [replay(self.get(bundle.manifest.name), bundle.golden()) for bundle in self._bundles]
 
     def warm(self) -> None:
         """Runs each model once, so that the first request does not pay for preparing it."""

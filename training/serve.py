@@ -1,11 +1,13 @@
 """The API on this machine: HTTP -> proxy events -> handler.api.lambda_handler, the code that is deployed."""
 
 import base64
+import json
 import os
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,19 +35,29 @@ def make_server(
 ) -> ThreadingHTTPServer:
     """Loads the bundles and binds the port; `serve_forever` then answers.
 
-    Raises BundleError, or InputError if the port cannot be bound.
+    The environment variable FENLEI_API_KEY makes it ask for that key wherever the gateway would ask for one. Raises
+    BundleError, or InputError if the port cannot be bound.
     """
-    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
-    os.environ["POWERTOOLS_LOG_LEVEL"] = "WARNING"
+    os.environ["METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
-    from handler import api
+    from build import contract
+    from handler import api, pages
     from handler.models import models
 
+    pages.contract = contract.served()
     models.cache_clear()
     models()
 
+    paths = json.loads(pages.contract)["paths"]
+
     class Handler(_Handler):
         lambda_handler = staticmethod(api.lambda_handler)
+        find = staticmethod(api.find)
+        label = staticmethod(api.label)
+        api_key = os.environ.get("FENLEI_API_KEY", "")
+        keyed = frozenset(
+            path for path, item in paths.items() if any("security" in o and o["security"] for o in item.values())
+        )
         tell = staticmethod(on_request)
 
     try:
@@ -67,7 +79,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
     disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
+    server_version, sys_version = "fenlei", ""
     lambda_handler: Callable[[dict[str, Any], Context], dict[str, Any]]
+    find: Callable[[str], str]
+    label: Callable[[str, str], str]
+    api_key: str
+    keyed: frozenset[str]
     tell: Callable[[str], None]
 
     def answer(self) -> None:
@@ -83,28 +100,49 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:  # also what int() and urlsplit() raise
             self.send_error(400)
             return
+        route = self.find(event["rawPath"])
+        needs_key = self.api_key and route in self.keyed and self.command != "OPTIONS"
+        if needs_key and self.headers.get("x-api-key") != self.api_key:
+            self.send_error(403)
+            return
         with _ONE_AT_A_TIME:
             response = self.lambda_handler(event, Context(str(uuid.uuid4())))
-        body = response["body"].encode()
-        if response.get("isBase64Encoded"):
-            body = base64.b64decode(body)
+        body = base64.b64decode(response["body"]) if response["isBase64Encoded"] else response["body"].encode()
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if response["statusCode"] != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.tell(f"{self.command} {event['path']} {response['statusCode']}")
+        self.tell(f"{self.label(self.command, route)} {response['statusCode']}")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = answer
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method is the handler's to answer, whatever it is called."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def send_error(self, code: int, *_: Any) -> None:
+        """What cannot be handed on is refused as the gateway does it: a problem document, nothing quoted."""
+        detail = "Send a valid API key in the header x-api-key." if code == 403 else "This cannot be handed on."
+        problem = {"title": HTTPStatus(code).phrase, "status": code, "detail": detail}
+        body = json.dumps(problem).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")  # what is left of the request is not read
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """The line of `answer` says it."""
 
 
 def proxy_event(method: str, target: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
-    """An HTTP request as API Gateway's REST API hands it to Lambda; a body that is not UTF-8 goes as base64."""
+    """An HTTP request as a function URL hands it to Lambda; a body that is not UTF-8 goes as base64."""
     url = urlsplit(target)
     query = parse_qs(url.query, keep_blank_values=True)
     try:
@@ -112,16 +150,12 @@ def proxy_event(method: str, target: str, headers: dict[str, str], body: bytes) 
     except UnicodeDecodeError:
         text, is_base64 = base64.b64encode(body).decode(), True
     return {
-        "resource": url.path,
-        "path": url.path,
-        "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {"stage": "local", "httpMethod": method, "path": url.path},
-        "body": text if body else None,
+        "version": "2.0",
+        "rawPath": url.path,
+        "rawQueryString": url.query,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "queryStringParameters": {name: ",".join(values) for name, values in query.items()},
+        "requestContext": {"stage": "$default", "http": {"method": method, "path": url.path}},
+        "body": text,
         "isBase64Encoded": is_base64,
     }

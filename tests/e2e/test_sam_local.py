@@ -1,21 +1,27 @@
-"""The package as `sam build` makes it, run by `sam local invoke` in a container."""
+"""The package as `sam build` makes it, run by `sam local` in a container."""
 
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+
+from build import contract
 
 ROOT = Path(__file__).parents[2]
 SAM = ROOT / ".envs/sam/bin/sam"
+ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
 IMAGE = "public.ecr.aws/lambda/python:3.13"
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +58,12 @@ def test_the_package_holds_what_serves_and_nothing_else(package: Path) -> None:
         "tokenizer.json",
         "golden.jsonl",
     }
+    assert {path.name for path in (package / "handler/pages").iterdir()} == {
+        "docs.html",
+        "openapi.json",
+        "playground.html",
+    }
+    assert json.loads((package / "handler/pages/openapi.json").read_text(encoding="utf-8")) == CONTRACT
 
 
 def test_every_module_of_the_package_has_bytecode_that_is_never_checked(package: Path) -> None:
@@ -70,3 +82,51 @@ def test_sam_local_invoke_answers_with_predictions() -> None:
     assert response["statusCode"] == 200, invoked.stderr
     labels = [prediction["label"] for prediction in json.loads(response["body"])["predictions"]]
     assert labels == ["positive", "negative", "positive", "negative"]
+
+
+@pytest.fixture(scope="module")
+def local_api(package: Path, container_image: None) -> Iterator[str]:  # noqa: ARG001
+    """`sam local start-api`: the template's gateway and the package, emulated."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [SAM, "local", "start-api", "--skip-pull-image", "--warm-containers", "EAGER", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert any("Press CTRL+C to quit" in line for line in process.stderr)
+            # Nobody else reads what it says from here on, and a full pipe would stop it.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield url
+        finally:
+            process.terminate()  # it removes its containers
+
+
+CONTRACT = json.loads(contract.served())
+OPERATIONS = [
+    (path, method)
+    for path, item in CONTRACT["paths"].items()
+    for method in item
+    if method in ("get", "post", "options")
+]
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_sam_local_start_api_serves_every_route(local_api: str, path: str, method: str) -> None:
+    operation = CONTRACT["paths"][path][method]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+
+    response = httpx.request(method, local_api + path.replace("{name}", "reviews-zh"), json=body, timeout=60)
+
+    assert str(response.status_code) in operation["responses"]
+    assert response.status_code == (204 if method == "options" else 200), response.text
+    if method != "options":
+        (media,) = operation["responses"]["200"]["content"]
+        assert response.headers["content-type"].startswith(media)
+
+
+def test_sam_local_start_api_answers_head_and_refuses_other_methods(local_api: str) -> None:
+    assert httpx.head(f"{local_api}/health", timeout=60).status_code == 200
+    refused = httpx.delete(f"{local_api}/v1/models", timeout=60)
+    assert (refused.status_code, refused.json()["status"]) == (405, 405)

@@ -1,0 +1,33 @@
+"""Requests made from the contract, right and wrong ones, against `fenlei serve`."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_server import serving
+
+API_KEY = "a-key-for-tests"
+SEED = "20"
+EXAMPLES = "50"
+
+
+@pytest.fixture(scope="module")
+def url(bundle_path: Path) -> Iterator[str]:
+    with serving(bundle_path, FENLEI_API_KEY=API_KEY) as found:
+        yield found
+
+
+def test_every_operation_keeps_to_the_contract(url: str, tmp_path: Path) -> None:
+    """All checks of Schemathesis; examples, coverage, fuzzing, and the links from one call to the next."""
+    command: list[str | Path] = [Path(sys.executable).parent / "schemathesis", "run", f"{url}/openapi.json"]
+    command += ["--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"]
+    command += ["--max-examples", EXAMPLES, "--seed", SEED, "--header", f"x-api-key: {API_KEY}", "--no-color"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert "No issues found" in done.stdout
+    assert "✅ Stateful" in done.stdout.replace("  ", " ")

@@ -1,0 +1,99 @@
+"""Explanations: what each token did to the answer, at its place in the text as it was sent."""
+
+import json
+
+import pytest
+from conftest import Call
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.classifier import Classifier
+from handler.schema import MAX_EXPLAINED, Contribution, Prediction
+
+
+def explained(classifier: Classifier, text: str) -> tuple[Prediction, list[Contribution]]:
+    (prediction,) = classifier.explain([text])
+    assert isinstance(prediction.explanation, list)
+    return prediction, prediction.explanation
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("很好", ["很", "好"]),
+        ("ＡＢ１好", ["Ａ", "Ｂ", "１", "好"]),  # full width: the normaliser makes them narrow
+        ("好😀👍🏽吧", ["好", "😀", "👍", "🏽", "吧"]),  # beyond the 16-bit plane: one code point each
+        ("  很  好 ", ["很", "好"]),
+        ("ﬁ㍿", ["ﬁ", "ﬁ", "㍿", "㍿", "㍿", "㍿"]),  # one character, several tokens
+        ("I don't", ["I", "d", "o", "n", "'", "t"]),
+    ],
+)
+def test_offsets_count_code_points_of_the_text_as_it_was_sent(
+    classifier: Classifier, text: str, spans: list[str]
+) -> None:
+    _, contributions = explained(classifier, text)
+
+    assert [text[c.start : c.end] for c in contributions] == spans
+
+
+def test_an_effect_is_what_the_answer_loses_without_the_token(classifier: Classifier) -> None:
+    text = "我不喜欢编程"
+    prediction, contributions = explained(classifier, text)
+
+    for contribution in contributions:
+        rest = text[: contribution.start] + text[contribution.end :]
+        (without,) = classifier.classify([rest])
+        left = next(score.score for score in without.scores if score.label == prediction.label)
+        assert contribution.effect == pytest.approx(prediction.confidence - left, abs=2e-6)
+    # One word turns the meaning round.
+    assert max(contributions, key=lambda c: c.effect).start == text.index("不")
+
+
+def test_an_explained_answer_is_the_same_answer(classifier: Classifier, reviews: list[str]) -> None:
+    texts = reviews[:MAX_EXPLAINED]
+
+    for plain, explained_ in zip(classifier.classify(texts, 1), classifier.explain(texts, 1), strict=True):
+        assert (plain.label, plain.tokens, plain.truncated) == (
+            explained_.label,
+            explained_.tokens,
+            explained_.truncated,
+        )
+        assert plain.confidence == pytest.approx(explained_.confidence, abs=1e-5)
+        assert len(explained_.explanation) == explained_.tokens
+
+
+@given(text=st.text(min_size=1, max_size=60))
+def test_any_text_is_explained_with_a_span_within_it_for_each_token(classifier: Classifier, text: str) -> None:
+    prediction, contributions = explained(classifier, text)
+
+    assert len(contributions) == prediction.tokens
+    assert all(0 <= c.start <= c.end <= len(text) and -1 <= c.effect <= 1 for c in contributions)
+    starts = [c.start for c in contributions]
+    assert starts == sorted(starts)
+
+
+def test_a_token_that_was_not_read_is_not_explained(classifier: Classifier) -> None:
+    prediction, contributions = explained(classifier, "好" * 400)
+
+    assert prediction.truncated
+    assert contributions[-1].end == classifier.manifest.max_tokens
+
+
+def test_the_api_explains_when_asked_and_only_then(post: Call) -> None:
+    assert "explanation" not in post({"text": "很好"}).body["predictions"][0]
+    (prediction,) = post({"text": "很好", "explain": True}).body["predictions"]
+    assert [set(entry) for entry in prediction["explanation"]] == [{"start", "end", "effect"}] * 2
+
+
+def test_at_most_eight_texts_are_explained_and_that_is_said_before_any_work(
+    post: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Classifier, "encode")
+    monkeypatch.delattr(Classifier, "explain")
+
+    answer = post({"texts": ["a"] * (MAX_EXPLAINED + 1), "explain": True})
+
+    assert answer.status == 422
+    assert answer.body["errors"] == [
+        {"pointer": "/texts", "detail": "expected 'array' of length <= 8 with 'explain'"}
+    ], json.dumps(answer.body)
