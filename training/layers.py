@@ -170,10 +170,15 @@ class MaximumAndSum(keras.layers.Layer):  # type: ignore[misc]
 
 
 def recurrent_reader(spec: Spec, layer: Any) -> keras.Model:
-    """Token vectors -> a recurrent layer that skips padding -> Dense over its last state."""
+    """Token vectors -> a recurrent layer that skips padding -> Dense over its last state.
+
+    A layer that returns every state is pooled: the maximum, and the sum over the root of the length.
+    """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     embedded = keras.layers.SpatialDropout1D(0.2)(Table(spec.vocabulary, 64)(token_ids))
     state = layer(embedded, mask=ops.cast(token_ids, "bool"))
+    if len(state.shape) == 3:
+        state = MaximumAndSum()(state, ops.cast(token_ids > 0, "float32")[..., None])
     return keras.Model(token_ids, keras.layers.Dense(spec.width)(keras.layers.Dropout(0.3)(state)))
 
 

@@ -1,6 +1,7 @@
 """The simple recurrent network.
 
-Source: Elman 1990, "Finding Structure in Time": h_t = tanh(W h_(t-1) + U x_t + b), logits = V h_T + c.
+Source: Elman 1990, "Finding Structure in Time": h_t = tanh(W h_(t-1) + U x_t + b). Its last state forgets the
+beginning of a text, so that all states are pooled: logits = V [max_t h_t, sum_t h_t / sqrt(T)] + c.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ def build(spec: Spec) -> Any:
 
     from training.layers import recurrent_reader
 
-    return recurrent_reader(spec, layers.SimpleRNN(64))
+    return recurrent_reader(spec, layers.SimpleRNN(64, return_sequences=True))
 
 
 FAMILY = Family(

@@ -1,0 +1,146 @@
+"""Tasks beside plain classification: numbers, several labels a text, groups without labels, unlabelled texts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import fenlei
+
+from handler.bundle import load
+from handler.classifier import Classifier
+from training.tasks import normalized_mutual_information
+
+GOOD, BAD, FINE = "很好", "太差", "还行"
+SUBJECTS = ["质量", "物流", "客服", "房间", "屏幕", "味道", "包装", "价格", "音质", "电池", "服务", "外观"]
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_number_is_predicted_better_than_by_the_mean(tmp_path: Path) -> None:
+    stars = {GOOD: 5, FINE: 3, BAD: 1}
+    rows = [
+        {"text": f"{a}{word}，{b}{other}", "label": (stars[word] + stars[other]) / 2}
+        for a in SUBJECTS
+        for b in SUBJECTS[:4]
+        for word in stars
+        for other in stars
+    ]
+    file = write(tmp_path / "stars.jsonl", rows)
+
+    trained = fenlei("train", file, "--task", "regress", "--family", "linear", "-o", tmp_path / "stars", "--json")
+
+    assert trained.status == 0, trained.errors
+    metrics = trained.json()["metrics"]
+    assert metrics["mean_absolute_error"] < metrics["mean_absolute_error_of_the_mean"] / 2
+    (good, bad) = Classifier(load(tmp_path / "stars")).classify(["质量很好，物流很好", "质量太差，物流太差"])
+    assert float(good.value) > 4
+    assert float(bad.value) < 2
+    assert trained.json()["parity"]["float_max_difference"] <= 1e-5
+
+
+def test_words_as_numbers_are_refused_with_their_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "stars.jsonl", [{"text": "好", "label": 5}, {"text": "坏", "label": "one"}])
+
+    refused = fenlei("train", file, "--task", "regress", "-o", tmp_path / "stars")
+
+    assert refused.status == 2
+    assert "'one' is not a number" in refused.errors
+    assert "Traceback" not in refused.errors
+
+
+def test_a_text_may_carry_several_labels(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"{a}{GOOD if good else FINE}，{b}", "label": "|".join(["好"] * good + [topic])}
+        for a in SUBJECTS
+        for good in (0, 1)
+        for b, topic in (("快递很快", "物流"), ("客服热情", "服务"), ("屏幕清晰", "产品"))
+        for _ in range(1)
+    ] + [{"text": f"{a}和{b}{GOOD}", "label": "好|产品"} for a in SUBJECTS for b in SUBJECTS]
+    file = write(tmp_path / "several.jsonl", rows)
+
+    trained = fenlei("train", file, "--multi-label", "--family", "linear", "-o", tmp_path / "several", "--json")
+
+    assert trained.status == 0, trained.errors
+    bundle = load(tmp_path / "several")
+    assert bundle.manifest.labels == sorted({"好", "物流", "服务", "产品"})
+    (prediction,) = Classifier(bundle).classify(["味道很好，快递很快"])
+    assert set(prediction.labels) == {"好", "物流"}
+    assert trained.json()["metrics"]["micro_f1"] > 0.9
+
+
+def test_groups_are_found_without_labels_and_named(tmp_path: Path) -> None:
+    topics = [["football match goal", "team coach league"], ["stock market shares", "bank interest profit"]]
+    generator = np.random.default_rng(0)
+    texts = []
+    for i in range(400):
+        words = " ".join(topics[i % 2]).split()
+        texts.append({"text": " ".join(generator.permutation(words)[:4]) + f" {i}", "topic": i % 2})
+    file = write(tmp_path / "texts.jsonl", texts)
+
+    options = ("--task", "cluster", "--clusters", 2, "--label-column", "topic", "--test", file)
+    trained = fenlei("train", file, *options, "-o", tmp_path / "groups", "--json")
+
+    assert trained.status == 0, trained.errors
+    assert trained.json()["metrics"]["normalized_mutual_information"] > 0.9
+    sport, money = Classifier(load(tmp_path / "groups")).classify(["team goal", "bank shares"])
+    assert sport.cluster != money.cluster
+    assert any(word in str(sport.cluster) for word in ["football", "match", "goal", "team", "coach", "league"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [([0, 0, 1, 1], ["b", "b", "a", "a"], 1.0), ([0, 1, 0, 1], [0, 0, 1, 1], 0.0), ([0, 0], [1, 1], 0.0)],
+)
+def test_mutual_information_of_two_groupings(first: list[int], second: list[object], shared: float) -> None:
+    assert normalized_mutual_information(first, second) == pytest.approx(shared, abs=1e-12)
+
+
+def test_auto_takes_a_family_and_says_why(some_reviews: Path, tmp_path: Path) -> None:
+    trained = fenlei("train", some_reviews, "--columns", "label,text", "--family", "auto", "--no-refit", "-o", tmp_path / "auto")
+
+    assert trained.status == 0, trained.errors
+    assert "is the smallest within" in trained.errors
+    assert load(tmp_path / "auto").manifest.family in ("logistic", "linear", "hybrid")
+
+
+def test_self_training_says_what_it_brought(some_reviews: Path, tmp_path: Path) -> None:
+    rows = some_reviews.read_text(encoding="utf-8").splitlines()
+    labelled, unlabelled = tmp_path / "labelled.tsv", tmp_path / "unlabelled.jsonl"
+    labelled.write_text("\n".join(rows[::2]), encoding="utf-8")
+    write(unlabelled, [{"text": row.split("\t")[1]} for row in rows[1::2]])
+
+    options = ("--columns", "label,text", "--family", "linear", "--unlabelled", unlabelled, "--json")
+    trained = fenlei("train", labelled, *options, "-o", tmp_path / "model")
+
+    assert trained.status == 0, trained.errors
+    settings = trained.json()["settings"]
+    assert settings["unlabelled_texts"] == 200
+    assert settings["used"] == (settings["development_score_after"] > settings["development_score_before"])
+
+
+def test_training_goes_on_where_it_was_interrupted(some_reviews: Path, tmp_path: Path) -> None:
+    # GIVEN a training that was stopped by its time budget after some epochs, and one that was not
+    options = ("--columns", "label,text", "--family", "cnn", "--no-refit", "--name", "reviews", "--json")
+    whole = fenlei("train", some_reviews, *options, "-o", tmp_path / "whole")
+    state = ("--checkpoint", tmp_path / "state")
+    first = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "first")
+    again = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "again")
+
+    # THEN going on from the end trains no further epoch and gives the same model
+    assert whole.status == first.status == again.status == 0, again.errors
+    assert "epoch 1:" in first.errors
+    assert "epoch 1:" not in again.errors
+    assert whole.json()["version"] == first.json()["version"] == again.json()["version"]
+
+
+def test_the_time_budget_ends_training_early(some_reviews: Path, tmp_path: Path) -> None:
+    options = ("--columns", "label,text", "--family", "lstm", "--time-budget", 1)
+
+    trained = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
+
+    assert trained.status == 0, trained.errors
+    assert trained.errors.count("epoch ") <= 1
