@@ -13,13 +13,14 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make test     lint, types, and every test"
 	@echo "make bench    measure the request path"
+	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew"
@@ -105,6 +106,11 @@ integration-%: .envs/handler-%/ready
 bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
+
+# DATA: directories with train.tsv, dev.tsv and test.tsv.
+bench-accuracy: .envs/bench/ready
+	$(SAY) "fenlei beside fastText and scikit-learn"
+	@.envs/bench/bin/python -m tests.bench.accuracy $(DATA)
 
 # --- the package ----------------------------------------------------------------------------------
 

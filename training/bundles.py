@@ -49,9 +49,14 @@ def write(bundle: Bundle, documents: Mapping[str, str], path: Path) -> Bundle:
                 (fresh / name).write_bytes(content)
             (fresh / bundles.MANIFEST).write_bytes(bundles.encode_manifest(manifest))
             complete = bundles.load(fresh)
-            if path.exists():
-                path.rename(Path(work, "old"))
-            fresh.rename(path)
+            old = Path(work, "old")
+            try:
+                if path.exists():
+                    path.rename(old)
+                fresh.rename(path)
+            finally:
+                if old.exists() and not path.exists():
+                    old.rename(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another --output.") from None
     return complete

@@ -1,6 +1,7 @@
 """The `fenlei` command. Results go to standard output, all else to standard error."""
 
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,42 +42,80 @@ def train(
     columns: ColumnNames = "",
     text_column: TextColumn = "text",
     label_column: LabelColumn = "label",
-    family: Annotated[str, typer.Option(help="Model family.")] = "logistic",
-    quantize: Annotated[str, typer.Option(help="none or dynamic")] = "dynamic",
+    family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster) if not given.")] = "",
+    tokenizer: Annotated[str, typer.Option(help="char, bpe, unigram or mixed; by default what suits the family.")] = "",
+    task: Annotated[
+        str, typer.Option(help="classify, regress (the labels are numbers) or cluster (no labels)")
+    ] = "classify",
+    multi_label: Annotated[bool, typer.Option(help="A text may carry several labels: label|label")] = False,
+    unlabelled: Annotated[Path | None, typer.Option(help="Texts without labels, for self-training.")] = None,
+    clusters: Annotated[int, typer.Option(min=2, help="How many groups --task cluster makes.")] = 10,
+    quantize: Annotated[str, typer.Option(help="none, float16, dynamic or int8")] = "dynamic",
+    all_quantizations: Annotated[bool, typer.Option(help="Compare every quantisation in the report.")] = False,
+    time_budget: Annotated[float, typer.Option(min=1, help="Stop training after so many seconds.")] = float("inf"),
+    log_directory: Annotated[Path | None, typer.Option(help="Write TensorBoard events there.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Keep the state there; go on from it if it is there.")] = None,
+    refit: Annotated[bool, typer.Option(help="In the end, train on the development texts too.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; by default that of the output.")] = "",
+    strict: Annotated[bool, typer.Option(help="Stop if training texts leak into a held-out set.")] = False,
     force: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
     json: Json = False,
 ) -> None:
     """Train a classifier on labelled texts and write it as a bundle."""
     from training import bundles as writing
+    from training.audit import audit, check_strict
     from training.convert import check_quantization
     from training.data import make_splits, read
     from training.datasets import read_dataset
     from training.families import get_family
+    from training.tasks import check_task
+    from training.tokenizer import check_kind
 
     if (file is None) == (not dataset):
         raise InputError("Give either a file with labelled texts or --dataset NAME, and not both.")
-    chosen = get_family(family)
+    kind = check_task(task, multi_label)
+    default = "cluster" if task == "cluster" else "hybrid"
+    chosen = get_family(default if family in ("", "auto") else family)
+    if tokenizer:
+        chosen = chosen._replace(tokenizer=check_kind(tokenizer))
+    if (chosen.name == "cluster") != (task == "cluster"):
+        raise InputError("--task cluster and --family cluster belong together; give both or neither.")
     check_quantization(quantize)
     writing.check_destination(output, force)
     names = _columns(columns, text_column, label_column)
     rows = read(file, names) if file else read_dataset(dataset)
-    splits = make_splits(rows, read(dev, names) if dev else None, read(test, names) if test else None, seed)
-    _tell_cleaning(splits)
+    splits = make_splits(rows, read(dev, names) if dev else None, read(test, names) if test else None, seed, kind)
+    found = audit(splits)
+    _tell_audit(splits, found)
+    if strict:
+        check_strict(found)
 
     from training import report
-    from training.fit import load_tensorflow
+    from training.choose import choose_family, self_train
+    from training.fit import Controls, load_tensorflow
     from training.train import Options, Progress
     from training.train import train as run
 
     source = file.name if file else dataset
-    options = Options(name or output.name.removesuffix(".tar.gz"), chosen, quantize, seed, source)
+    options = Options(
+        name or output.name, chosen, quantize, seed, source, task, multi_label, refit, all_quantizations, clusters
+    )
+    controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, checkpoint)
     with messages.status("loading TensorFlow") as status:
         load_tensorflow()
-        progress = Progress(step=lambda text: status.update(f"{text} …"), epoch=_tell_epoch)
+        progress = Progress(lambda text: status.update(f"{text} …"), _warn, controls)
+        if family == "auto" and task != "cluster":
+            options, reason = choose_family(options, splits, progress)
+            messages.print(f"auto: {reason}", soft_wrap=True)
+        outcome: dict[str, float] = {}
+        if unlabelled:
+            texts = read(unlabelled, names._replace(label=""))
+            splits, outcome = self_train(options, splits, texts, progress)
+            messages.print(f"self-training: {outcome}", soft_wrap=True)
         trained = run(options, splits, progress)
-        bundle = writing.write(trained.bundle, report.documents(trained), output)
+        trained.settings.update(outcome)
+        bundle = writing.write(trained.bundle, report.documents(trained, found), output)
     _show_training(output, bundle, trained, json)
 
 
@@ -130,7 +169,7 @@ def evaluate(
         table.add_row(row.label, *(f"{100 * v:.1f}" for v in (row.precision, row.recall, row.f1)), str(row.support))
     output = Console(highlight=False)
     output.print(table)
-    for name, value in evaluation.summary().items():
+    for name, value in evaluation.summary.items():
         output.print(f"{name:<22} {value:g}")
 
 
@@ -205,25 +244,25 @@ def _standard_input() -> list[str]:
     return lines
 
 
-def _tell_cleaning(splits: Any) -> None:
-    cleaning = splits.cleaning
+def _tell_audit(splits: Any, found: Any) -> None:
     messages.print(
-        f"{cleaning.read:,} rows read; dropped: {cleaning.duplicates:,} duplicates, "
-        f"{cleaning.conflicting:,} with two labels, {cleaning.blank:,} blank, "
-        f"{cleaning.in_other_split:,} that stand in a given dev or test file",
+        f"{splits.cleaning.read:,} rows read: {len(splits.train):,} texts to train on, {len(splits.dev):,} to develop "
+        f"on, {len(splits.test):,} to test on; {len(splits.labels)} labels",
         soft_wrap=True,
     )
-    messages.print(
-        f"{len(splits.train):,} texts to train on, {len(splits.dev):,} to develop on, {len(splits.test):,} "
-        f"to test on; {len(splits.labels)} labels"
-    )
+    for finding in found.findings:
+        messages.print(f"audit: {finding.count:,} {finding.text}", soft_wrap=True, markup=False)
     if not splits.test:
-        messages.print("warning: too few texts to hold any out, so there will be no score")
+        _warn("no test texts are held out, so there will be no score")
+
+
+def _warn(text: str) -> None:
+    messages.print(f"warning: {text}", soft_wrap=True, markup=False)
 
 
 def _tell_epoch(epoch: int, record: dict[str, float]) -> None:
-    score = f", dev macro-F1 {record['dev_macro_f1']:.4f}" if "dev_macro_f1" in record else ""
-    messages.print(f"epoch {epoch + 1}: loss {record['loss']:.4f}{score}")
+    figures = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in record.items()]
+    messages.print(f"epoch {epoch + 1}: {', '.join(figures)}")
 
 
 def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: bool) -> None:
@@ -236,13 +275,13 @@ def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: boo
             "seconds": round(trained.seconds, 1),
             "metrics": manifest.metrics or None,
             "parity": trained.parity,
+            "settings": trained.settings,
         }
         print(msgspec.json.encode(result).decode())
         return
     print(f"{output}  version {manifest.version[:12]}  {manifest.files[bundles.MODEL].size / 1e6:.2f} MB")
     if trained.evaluation:
-        accuracy, macro_f1 = trained.evaluation.accuracy, trained.evaluation.macro_f1
-        print(f"test accuracy {accuracy:.4f}, macro-F1 {macro_f1:.4f} on {trained.evaluation.texts:,} texts")
+        print(", ".join(f"{name} {value:g}" for name, value in trained.evaluation.summary.items()))
     else:
-        print("no held-out score: there were too few texts to hold any out")
+        print("no held-out score: no test texts were held out")
     print(f"report: {output / 'report.html'}")

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from training.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 HELD_OUT_SHARE = 0.1
+SEPARATOR = "|"
 _SPACES = re.compile(r"\s+")
 # JSON can escape them alone, Unicode knows them in pairs only.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,7 +34,7 @@ class Example(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """How to find the columns: `names` are those of a file that has no header."""
+    """How to find the columns: `names` are those of a file that has no header; no label column is an empty one."""
 
     text: str = "text"
     label: str = "label"
@@ -47,22 +49,44 @@ class Cleaning:
     blank: int = 0
     duplicates: int = 0
     conflicting: int = 0
-    in_other_split: int = 0
 
 
 @dataclass
 class Splits:
-    """Training, development and test examples; development and test may be empty on tiny data."""
+    """Training, development and test examples; development and test may be empty on tiny data.
+
+    `labels` are those of the training part, sorted: the output order of the model. Numbers have none.
+    """
 
     train: list[Example]
     dev: list[Example]
     test: list[Example]
+    labels: list[str]
     cleaning: Cleaning = field(default_factory=Cleaning)
 
+
+class Kind(Enum):
+    """What the label column holds."""
+
+    LABEL = "one label"
+    LABELS = "labels with | between them"
+    NUMBER = "a number"
+    NOTHING = "nothing that counts"
+
     @property
-    def labels(self) -> list[str]:
-        """The labels of the training part, sorted: the output order of the model."""
-        return sorted({example.label for example in self.train})
+    def named(self) -> bool:
+        """Whether the column holds labels."""
+        return self in (Kind.LABEL, Kind.LABELS)
+
+    def labels_of(self, examples: Iterable[Example]) -> list[str]:
+        """The distinct labels, sorted; none for numbers."""
+        if not self.named:
+            return []
+        return sorted({label for example in examples for label in self.split(example.label)})
+
+    def split(self, label: str) -> list[str]:
+        """The labels that a label column's value names."""
+        return label.split(SEPARATOR) if self is Kind.LABELS else [label]
 
 
 DEFAULT_COLUMNS = Columns()
@@ -79,8 +103,9 @@ def read(path: Path, columns: Columns = DEFAULT_COLUMNS) -> list[Example]:
     rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _table_rows(path, suffixes[-1], columns)
     examples = []
     for number, row in rows:
-        text, label = (_cell(path, number, row, name) for name in (columns.text, columns.label))
-        if not label.strip():
+        text = _cell(path, number, row, columns.text)
+        label = _cell(path, number, row, columns.label) if columns.label else ""
+        if columns.label and not label.strip():
             raise InputError(f"{path} line {number}: the {columns.label!r} column is empty; every text needs one.")
         examples.append(Example(squeeze(text), label.strip(), number))
     if not examples:
@@ -113,43 +138,52 @@ def clean(examples: Iterable[Example], cleaning: Cleaning) -> list[Example]:
     return list(kept.values())
 
 
-def make_splits(train: list[Example], dev: list[Example] | None, test: list[Example] | None, seed: int) -> Splits:
-    """Cleans the examples and holds some out, stratified by label, for each of dev and test that is not given.
+def make_splits(
+    train: list[Example], dev: list[Example] | None, test: list[Example] | None, seed: int, kind: Kind = Kind.LABEL
+) -> Splits:
+    """Cleans the training examples and holds some out, stratified by label, for each of dev and test not given.
 
-    Given dev and test files stay as they are. A training text that stands in one of them is dropped, so that
-    nothing leaks. Raises InputError if there are fewer than two labels, or a held-out one never trained on.
+    Given dev and test files stay as they are. Raises InputError if there are fewer than two labels, or if a label
+    was held out that is never trained on.
     """
     cleaning = Cleaning()
-    rows = clean(train, cleaning)
-    held_out = {example.text for example in (dev or []) + (test or [])}
-    kept = [example for example in rows if example.text not in held_out]
-    cleaning.in_other_split = len(rows) - len(kept)
+    kept = clean(train, cleaning)
     generator = np.random.default_rng(seed)
-    if test is None:
-        kept, test = _hold_out(kept, HELD_OUT_SHARE, generator)
-    if dev is None:
-        kept, dev = _hold_out(kept, HELD_OUT_SHARE / (1 - HELD_OUT_SHARE), generator)
-    splits = Splits(kept, dev, test, cleaning)
-    if len(splits.labels) < 2:
+    strata = [example.label if kind.named else "" for example in kept]
+    held: dict[str, list[Example]] = {}
+    for name, given, share in (("test", test, HELD_OUT_SHARE), ("dev", dev, HELD_OUT_SHARE / (1 - HELD_OUT_SHARE))):
+        if given is None and kind is Kind.NOTHING:
+            held[name] = []
+        elif given is None:
+            taken = _hold_out(strata, share, generator)
+            held[name] = [example for i, example in enumerate(kept) if i in taken]
+            kept = [example for i, example in enumerate(kept) if i not in taken]
+            strata = [stratum for i, stratum in enumerate(strata) if i not in taken]
+        else:
+            held[name] = given
+    labels = kind.labels_of(kept)
+    if kind.named and len(labels) < 2:
         raise InputError(
-            f"The training texts carry {len(splits.labels)} distinct label(s) ({', '.join(splits.labels)}), "
+            f"The training texts carry {len(labels)} distinct label(s) ({', '.join(labels)}), "
             "and a classifier needs at least two; check the label column."
         )
-    for name, part in (("development", dev), ("test", test)):
-        check_labels(part, splits.labels, f"the {name} set")
-    return splits
+    if kind.named:
+        for name, where in (("dev", "the development set"), ("test", "the test set")):
+            check_labels(held[name], labels, where, kind)
+    return Splits(kept, held["dev"], held["test"], labels, cleaning)
 
 
-def check_labels(examples: Iterable[Example], labels: Sequence[str], where: str) -> None:
+def check_labels(examples: Iterable[Example], labels: Sequence[str], where: str, kind: Kind = Kind.LABEL) -> None:
     """Raises InputError for the first label that is none of those trained on."""
     known = set(labels)
     for example in examples:
-        if example.label not in known:
-            line = f" line {example.line}" if example.line else ""
-            raise InputError(
-                f"In {where}{line}, the label {example.label!r} was never seen in training; "
-                f"the labels are: {', '.join(labels[:20])}."
-            )
+        for label in kind.split(example.label):
+            if label not in known:
+                line = f" line {example.line}" if example.line else ""
+                raise InputError(
+                    f"In {where}{line}, the label {label!r} was never seen in training; "
+                    f"the labels are: {', '.join(labels[:20])}."
+                )
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
@@ -158,20 +192,15 @@ def fingerprint(examples: Iterable[Example]) -> str:
     return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
 
 
-def _hold_out(
-    examples: list[Example], share: float, generator: np.random.Generator
-) -> tuple[list[Example], list[Example]]:
-    """Takes the same share of each label, rounded to the nearest; a label never loses its last example."""
-    totals = Counter(example.label for example in examples)
-    quota = {label: min(round(count * share), count - 1) for label, count in sorted(totals.items())}
+def _hold_out(strata: Sequence[str], share: float, generator: np.random.Generator) -> set[int]:
+    """Chooses the same share of each stratum, rounded to the nearest; none loses its last example."""
+    quota = {name: min(round(count * share), count - 1) for name, count in sorted(Counter(strata).items())}
     taken = set()
-    for i in generator.permutation(len(examples)).tolist():
-        label = examples[i].label
-        if quota[label] > 0:
-            quota[label] -= 1
+    for i in generator.permutation(len(strata)).tolist():
+        if quota[strata[i]] > 0:
+            quota[strata[i]] -= 1
             taken.add(i)
-    rest = [example for i, example in enumerate(examples) if i not in taken]
-    return rest, [example for i, example in enumerate(examples) if i in taken]
+    return taken
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -200,7 +229,7 @@ def _table_rows(path: Path, suffix: str, columns: Columns) -> Iterator[tuple[int
     try:
         names = list(columns.names) or [name.strip() for name in next(reader, [])]
         for wanted in (columns.text, columns.label):
-            if names and wanted not in names:
+            if names and wanted and wanted not in names:
                 raise InputError(
                     f"{path} has no column {wanted!r}, only: {', '.join(names)[:200]}; name the columns with "
                     "--text-column and --label-column, or with --columns label,text if there is no header."

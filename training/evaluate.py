@@ -1,14 +1,16 @@
 """How good a bundle is, measured through the code that serves it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from handler.classifier import Classifier
-from training.calibrate import expected_calibration_error, log_loss
-from training.data import Example, check_labels
+from training.calibrate import confidence_and_errors, expected_calibration_error, log_loss
+from training.data import Example, Kind, check_labels
+from training.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, numbers, r_squared
 
 
 class LabelScore(Struct):
@@ -22,66 +24,75 @@ class LabelScore(Struct):
 
 
 class Evaluation(Struct):
-    """Figures over one set of labelled texts.
+    """Figures over one set of labelled texts: `summary` fits in one row, the others are per label.
 
-    `coverage` is the share of texts answered with certainty, `accuracy_when_certain` the accuracy on those.
+    `confusion` counts [right label][answered label]; it is empty unless each text has one label.
     """
 
-    texts: int
-    accuracy: float
-    macro_f1: float
-    log_loss: float
-    calibration_error: float
-    coverage: float
-    accuracy_when_certain: float
-    truncated: float
-    labels: list[LabelScore]
-    confusion: list[list[int]]
-
-    def summary(self) -> dict[str, float]:
-        """The figures that fit in one row."""
-        names = ("accuracy", "macro_f1", "log_loss", "calibration_error", "coverage", "accuracy_when_certain")
-        return {"texts": float(self.texts)} | {name: round(getattr(self, name), 6) for name in names}
+    summary: dict[str, float]
+    labels: list[LabelScore] = []
+    confusion: list[list[int]] = []
 
 
 def evaluate(classifier: Classifier, examples: Sequence[Example], where: str) -> Evaluation:
     """Classifies the examples and compares. Raises InputError for a label that the bundle does not know."""
-    labels = classifier.manifest.labels
-    check_labels(examples, labels, where)
+    manifest = classifier.manifest
     encoded = classifier.encode([example.text for example in examples])
-    predicted = classifier.predict(encoded.ids)
-    targets = np.array([labels.index(example.label) for example in examples])
-    return measure(predicted, targets, labels, classifier.manifest.threshold, sum(encoded.truncated) / len(examples))
+    if manifest.task == "regress":
+        return Evaluation(regression_summary(numbers(examples), classifier.predict(encoded.ids)[:, 0]))
+    if manifest.task == "cluster":
+        groups = classifier.predict(encoded.ids).argmin(axis=1).tolist()
+        shared = normalized_mutual_information(groups, [example.label for example in examples])
+        return Evaluation({"texts": float(len(examples)), "normalized_mutual_information": round(shared, 6)})
+    several = manifest.activation == "independent"
+    check_labels(examples, manifest.labels, where, Kind.LABELS if several else Kind.LABEL)
+    task = MultiLabel(manifest.labels) if several else Classify(manifest.labels)
+    evaluation = measure(classifier.predict(encoded.ids), task.targets(examples), manifest.labels, manifest.threshold)
+    evaluation.summary["truncated"] = round(sum(encoded.truncated) / len(examples), 6)
+    return evaluation
 
 
 def measure(
-    predicted: NDArray[np.float64],
-    targets: NDArray[np.int64],
-    labels: Sequence[str],
-    threshold: float,
-    truncated: float,
+    predicted: NDArray[np.float64], targets: NDArray[np.int64], labels: Sequence[str], threshold: float
 ) -> Evaluation:
-    """Compares probabilities [n, labels] with the index of the right label of each text."""
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, (targets, predicted.argmax(axis=1)), 1)
-    hits, support, answered = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(support + answered, 1)
-    certain = predicted.max(axis=1) >= threshold
-    right = predicted.argmax(axis=1) == targets
-    return Evaluation(
-        texts=len(targets),
-        accuracy=float(np.mean(right)),
-        macro_f1=float(np.mean(f1[(support + answered) > 0])),
-        log_loss=log_loss(predicted, targets),
-        calibration_error=expected_calibration_error(predicted, targets),
-        coverage=float(np.mean(certain)),
-        accuracy_when_certain=float(np.mean(right[certain])) if certain.any() else 0.0,
-        truncated=truncated,
-        labels=[
-            LabelScore(label, hit / max(a, 1), hit / max(s, 1), f, s)
-            for label, hit, a, s, f in zip(
-                labels, hits.tolist(), answered.tolist(), support.tolist(), f1.tolist(), strict=True
-            )
-        ],
-        confusion=confusion.tolist(),
-    )
+    """Compares probabilities [n, labels] with label indices [n], or with 0 and 1 [n, labels]."""
+    several = targets.ndim == 2
+    answered = predicted >= 0.5 if several else np.eye(len(labels), dtype=bool)[predicted.argmax(axis=1)]
+    truth = targets > 0 if several else np.eye(len(labels), dtype=bool)[targets]
+    scores = [_label_score(label, truth[:, i], answered[:, i]) for i, label in enumerate(labels)]
+    seen = [score.f1 for score, used in zip(scores, (truth | answered).any(axis=0), strict=True) if used]
+    confidence, wrong = confidence_and_errors(predicted, targets)
+    certain = confidence >= threshold
+    summary: dict[str, Any] = {
+        "texts": len(targets),
+        "accuracy": np.mean(~wrong),
+        "macro_f1": np.mean(seen),
+        "micro_f1": binary_f1(truth, answered),
+        "log_loss": log_loss(predicted, targets),
+        "calibration_error": expected_calibration_error(predicted, targets),
+        "coverage": np.mean(certain),
+        "accuracy_when_certain": np.mean(~wrong[certain]) if certain.any() else 0.0,
+    }
+    if not several:
+        del summary["micro_f1"]  # with one label a text it is the accuracy
+    confusion = [] if several else (truth.T.astype(int) @ answered.astype(int)).tolist()
+    return Evaluation({name: round(float(value), 6) for name, value in summary.items()}, scores, confusion)
+
+
+def regression_summary(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    """Mean absolute error, root mean squared error and R2, beside the error of always saying the mean."""
+    error = predicted - truth
+    figures: dict[str, Any] = {
+        "texts": len(truth),
+        "mean_absolute_error": np.mean(np.abs(error)),
+        "root_mean_squared_error": np.sqrt(np.mean(error**2)),
+        "r2": r_squared(truth, predicted),
+        "mean_absolute_error_of_the_mean": np.mean(np.abs(truth - np.mean(truth))),
+    }
+    return {name: round(float(value), 6) for name, value in figures.items()}
+
+
+def _label_score(label: str, truth: NDArray[np.bool_], answered: NDArray[Any]) -> LabelScore:
+    hits, support, found = np.sum(truth & answered), int(np.sum(truth)), np.sum(answered)
+    precision, recall = float(hits / max(1, found)), float(hits / max(1, support))
+    return LabelScore(label, precision, recall, binary_f1(truth, answered), support)

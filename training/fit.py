@@ -1,8 +1,8 @@
-"""Training: token ids and labels -> a Keras model with the weights of its best epoch."""
+"""Training: token ids and targets -> a Keras model with the best weights that were seen."""
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,22 +10,120 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.families import Family, Spec
+from training.ngrams import pad
+from training.tasks import Task
 
 PATIENCE = 4
+WARMUP_SHARE = 0.05
+# Weights are averaged over the last part of the schedule: Izmailov et al. 2018, "Averaging Weights Leads to
+# Wider Optima and Better Generalization".
+AVERAGED_SHARE = 0.25
+AVERAGED_POINTS = 10
 
 
 class Encoded(NamedTuple):
-    """Texts as token ids, and the index of each text's label."""
+    """Texts as token ids, and what the network should say of each."""
 
     ids: list[list[int]]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
+
+
+class Controls(NamedTuple):
+    """How training may be watched and stopped.
+
+    `deadline` is a time.monotonic(); `log_directory` gets TensorBoard events; `checkpoint` is a directory that keeps
+    the state after each epoch, so that the same training goes on from there.
+    """
+
+    on_epoch: Callable[[int, dict[str, float]], None]
+    deadline: float = float("inf")
+    log_directory: Path | None = None
+    checkpoint: Path | None = None
+
+
+class Job(NamedTuple):
+    """One training: what, on what, for what."""
+
+    family: Family
+    spec: Spec
+    task: Task
+    train: Encoded
+    dev: Encoded
+    seed: int
+    controls: Controls
+    settings: Mapping[str, float] = {}
 
 
 class Fitted(NamedTuple):
-    """A trained model and, per epoch, the loss and the development macro-F1."""
+    """A trained model, per epoch the loss and the development score, and the settings that development chose.
+
+    A job with those settings and no development texts trains the same kind of model without choosing anew.
+    """
 
     model: Any
     history: list[dict[str, float]]
+    settings: dict[str, float]
+
+
+def run(job: Job) -> Fitted:
+    """Trains as the family wants it."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(job.seed)
+    tf.config.experimental.enable_op_determinism()
+    if job.family.fit is not None:
+        fitted: Fitted = job.family.fit(job)
+        return fitted
+    assert job.family.build is not None
+    return descend(job, job.family.build(job.spec))
+
+
+def descend(job: Job, model: Any) -> Fitted:
+    """Trains a model by Adam; keeps the weights with the best development score, or the average of the last ones.
+
+    Without development texts the last epoch is kept. The same seed gives the same weights.
+    """
+    import keras
+
+    from training.callbacks import Checkpoint, KeepBest, StopInTime
+
+    batches = make_batches(job)
+    steps = sum(1 for _ in batches)
+    epochs = int(job.settings.get("epochs", job.family.epochs))
+    total = steps * epochs
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, total - int(total * WARMUP_SHARE)),
+        alpha=0.01,
+        warmup_target=job.family.learning_rate,
+        warmup_steps=max(1, int(total * WARMUP_SHARE)),
+    )
+    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
+    model.compile(optimizer, job.task.loss(), jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    keep_best = KeepBest(job, total)
+    callbacks = [keep_best, StopInTime(job.controls.deadline)]
+    if job.controls.log_directory:
+        callbacks.append(keras.callbacks.TensorBoard(str(job.controls.log_directory)))
+    done = 0
+    if job.controls.checkpoint:
+        checkpoint = Checkpoint(job, keep_best)
+        done = checkpoint.restore(model)
+        callbacks.append(checkpoint)
+    if done < epochs and not keep_best.finished(done - 1):
+        # The texts are grouped anew each epoch, so the number of batches differs by a few: repeat and count.
+        model.fit(
+            batches.repeat().skip(done * steps),
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,
+            callbacks=callbacks,
+        )
+    keep_best.restore(model)
+    return Fitted(model, keep_best.history, {"epochs": keep_best.epochs_worth})
 
 
 def load_tensorflow() -> None:
@@ -41,109 +139,42 @@ def load_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")
         finally:
             os.dup2(saved, 2)
             os.close(saved)
 
 
 def lengths_up_to(max_tokens: int) -> list[int]:
-    """The static input lengths: powers of two from 32 up to the longest input."""
+    """The static input lengths: halves of the longest input, down to 32."""
     lengths = [max_tokens]
     while lengths[0] > 32:
         lengths.insert(0, max(32, lengths[0] // 2))
     return lengths
 
 
-def fit(
-    family: Family,
-    spec: Spec,
-    train: Encoded,
-    dev: Encoded,
-    lengths: Sequence[int],
-    seed: int,
-    on_epoch: Callable[[int, dict[str, float]], None],
-) -> Fitted:
-    """Trains with Adam; keeps the weights of the epoch with the best development macro-F1.
-
-    Without development texts the last epoch is kept. The same seed gives the same weights.
-    """
-    import keras
-    import tensorflow as tf
-
-    class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
-        """Scores each epoch on the development texts, stops when that no longer helps, restores the best."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.history: list[dict[str, float]] = []
-            self.best = (-1.0, 0)
-            self.weights: list[Any] = []
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            record = {"loss": float(logs["loss"])}
-            if dev.ids:
-                predicted = predict_labels(predict(self.model, dev.ids, lengths))
-                record["dev_macro_f1"] = macro_f1(dev.targets, predicted)
-            self.history.append(record)
-            on_epoch(epoch, record)
-            score = record.get("dev_macro_f1", float(epoch))
-            if score > self.best[0]:
-                self.best, self.weights = (score, epoch), self.model.get_weights()
-            elif epoch - self.best[1] >= PATIENCE:
-                self.model.stop_training = True
-
-        def on_train_end(self, logs: dict[str, float]) -> None:  # noqa: ARG002
-            self.model.set_weights(self.weights)
-
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    model = family.build(spec)
-    batches = make_batches(train, lengths, family.batch_size, spec.width, seed)
-    steps = sum(1 for _ in batches)
-    schedule = keras.optimizers.schedules.CosineDecay(family.learning_rate, steps * family.epochs)
-    loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    if spec.width == 1:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False)
-    keep_best = KeepBest()
-    # The texts are grouped anew each epoch, so the number of batches differs by a few: repeat and count.
-    model.fit(
-        batches.repeat(),
-        epochs=family.epochs,
-        steps_per_epoch=steps,
-        verbose=0,
-        shuffle=False,
-        callbacks=[keep_best],
-    )
-    return Fitted(model, keep_best.history)
-
-
-def make_batches(data: Encoded, lengths: Sequence[int], batch_size: int, width: int, seed: int) -> Any:
+def make_batches(job: Job) -> Any:
     """A tf.data pipeline of (ids, targets), shuffled anew each epoch, texts of like length together."""
     import tensorflow as tf
 
-    targets = data.targets.astype(np.float32)[:, None] if width == 1 else data.targets
-    ids = tf.ragged.constant(data.ids, dtype=tf.int32)
-    rows = tf.data.Dataset.from_tensor_slices((ids, targets)).shuffle(len(data.ids), seed=seed)
+    lengths = lengths_up_to(job.spec.max_tokens)
+    ids = tf.RaggedTensor.from_row_lengths(
+        np.concatenate([np.asarray(row, np.int32) for row in job.train.ids]), [len(row) for row in job.train.ids]
+    )
+    rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(job.train.targets)))
+    rows = rows.shuffle(len(job.train.ids), seed=job.seed)
     rows = rows.map(lambda row, target: (row, target))  # a ragged row becomes a plain tensor on its way
     return rows.bucket_by_sequence_length(
         element_length_func=lambda row, _: tf.shape(row)[0],
         bucket_boundaries=[length + 1 for length in lengths],
-        bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
+        bucket_batch_sizes=[job.family.batch_size] * (len(lengths) + 1),
         pad_to_bucket_boundary=True,
-    ).prefetch(4)
+    ).prefetch(tf.data.AUTOTUNE)
 
 
-def pad(ids: Sequence[Sequence[int]], length: int) -> NDArray[np.int32]:
-    """Token ids of n texts -> int32 [n, length], padded with zeros."""
-    padded = np.zeros((len(ids), length), np.int32)
-    for row, tokens in zip(padded, ids, strict=True):
-        row[: len(tokens)] = tokens
-    return padded
-
-
-def predict(model: Any, ids: Sequence[Sequence[int]], lengths: Sequence[int]) -> NDArray[np.float32]:
+def predict(model: Any, ids: Sequence[Sequence[int]], max_tokens: int) -> NDArray[np.float32]:
     """Keras logits [n, width] of n texts, each at the smallest length that holds it."""
+    lengths = lengths_up_to(max_tokens)
     output = np.zeros((len(ids), model.output_shape[-1]), np.float32)
     fits = np.searchsorted(lengths, [len(row) for row in ids])
     for i, length in enumerate(lengths):
@@ -151,20 +182,3 @@ def predict(model: Any, ids: Sequence[Sequence[int]], lengths: Sequence[int]) ->
         if len(rows):
             output[rows] = model.predict(pad([ids[row] for row in rows], length), batch_size=256, verbose=0)
     return output
-
-
-def predict_labels(logits: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Logits [n, width] -> label indices [n]; a width of 1 is one sigmoid for two labels."""
-    if logits.shape[1] == 1:
-        return (logits[:, 0] > 0).astype(np.int64)
-    best: NDArray[np.int64] = logits.argmax(axis=1)
-    return best
-
-
-def macro_f1(targets: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    """The mean over labels of F1 = 2 TP / (2 TP + FP + FN), of the labels that occur in either."""
-    scores = []
-    for label in np.union1d(targets, predicted):
-        hits = np.sum((targets == label) & (predicted == label))
-        scores.append(2 * hits / (np.sum(targets == label) + np.sum(predicted == label)))
-    return float(np.mean(scores)) if scores else 0.0

@@ -4,6 +4,7 @@ Chinese has no spaces, so the units are learned or are characters; white space n
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,18 +15,22 @@ from training.errors import InputError
 PADDING = "[PAD]"
 UNKNOWN = "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
-KINDS = ("char", "bpe", "unigram")
+KINDS = ("char", "bpe", "unigram", "mixed")
+
+# For `mixed`: so many merges read English about as well as words do, and keep the vocabulary small.
+MERGES = 1000
 
 
 def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens: int) -> Tokenizer:
     """Trains a tokenizer of a kind on texts.
 
     `char`: single characters. `bpe`: byte-pair merges (Sennrich et al. 2016). `unigram`: pieces by likelihood
-    (Kudo 2018). All lower-case and NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID
-    their places. Raises InputError for another kind.
+    (Kudo 2018). `mixed`: Han characters one by one, byte-pair merges for all else. All lower-case and
+    NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID their places. Raises InputError for
+    another kind.
     """
-    if kind not in KINDS:
-        raise InputError(f"There is no tokenizer kind {kind!r}; there is: {', '.join(KINDS)}.")
+    check_kind(kind)
+    words: pre_tokenizers.PreTokenizer = pre_tokenizers.WhitespaceSplit()
     split: pre_tokenizers.PreTokenizer = pre_tokenizers.Punctuation("isolated")
     model: models.Model
     trainer: trainers.Trainer
@@ -35,16 +40,48 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
         split = pre_tokenizers.Split(Regex("."), "isolated")
     elif kind == "bpe":
         model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(min_frequency=2, **options)
+    elif kind == "mixed":
+        words, split = pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
+        alphabet = _characters(texts)[: max(1, vocabulary - MERGES - len(options["special_tokens"]))]
+        options |= {"vocab_size": len(alphabet) + MERGES + len(options["special_tokens"]), "min_frequency": 5}
+        options |= {"initial_alphabet": alphabet, "limit_alphabet": len(alphabet)}
+        model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(**options)
     else:
         model, trainer = models.Unigram(), trainers.UnigramTrainer(unk_token=UNKNOWN, **options)
     tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[\s\x1c-\x1f]+"), " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), split])
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.normalizer = _normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, split])
+    try:
+        tokenizer.train_from_iterator(texts, trainer)
+    except Exception as error:  # the library raises nothing narrower
+        raise InputError(f"The {kind} tokenizer cannot be trained on these texts: {error}.") from None
     tokenizer.enable_truncation(max_tokens)
     return _without_special_tokens(tokenizer)
+
+
+def check_kind(name: str) -> str:
+    """Gives the name back. Raises InputError if there is no kind of tokenizer of that name."""
+    if name not in KINDS:
+        raise InputError(f"There is no tokenizer kind {name!r}; there is: {', '.join(KINDS)}.")
+    return name
+
+
+def _normalizer() -> normalizers.Normalizer:
+    return normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"[\s\x1c-\x1f]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+
+
+def _characters(texts: Sequence[str]) -> list[str]:
+    """The characters that stand more than once, the most frequent first; Metaspace writes a space as U+2581."""
+    normalizer = _normalizer()
+    counts = Counter(c for text in texts for c in normalizer.normalize_str(text).replace(" ", "\u2581"))
+    return [character for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1]
 
 
 def _without_special_tokens(tokenizer: Tokenizer) -> Tokenizer:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from itertools import chain
-from typing import NamedTuple
+from math import ceil
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,17 +17,19 @@ from tokenizers import Tokenizer
 from handler.bundle import EMBED, FORMAT, PREDICT, Baseline, Bundle, Golden, Manifest
 from handler.classifier import Classifier, activate
 from training import calibrate
-from training.convert import RUNTIMES, convert, signatures_for
+from training.audit import unseen
+from training.convert import QUANTIZATIONS, RUNTIMES, convert, signatures_for
 from training.data import Example, Splits, fingerprint
 from training.errors import ParityError
 from training.evaluate import Evaluation, evaluate
 from training.families import Family, Spec
-from training.fit import Encoded, fit, lengths_up_to, predict
+from training.fit import Controls, Encoded, Job, lengths_up_to, predict, run
+from training.tasks import Classify, Cluster, MultiLabel, Regress, Task
 from training.tokenizer import UNKNOWN_ID, train_tokenizer
-from training.vectors import token_vectors
+from training.vectors import EMBEDDING_WIDTH, token_vectors
 
 GOLDEN_TEXTS = 200
-EMBEDDING_WIDTH = 64
+LATENCY_TEXTS = 200
 FLOAT_TOLERANCE = 1e-5
 QUANTIZED_AGREEMENT = 0.995
 
@@ -39,13 +42,19 @@ class Options(NamedTuple):
     quantization: str
     seed: int
     source: str
+    task: str = "classify"
+    multi_label: bool = False
+    refit: bool = True
+    all_quantizations: bool = False
+    clusters: int = 10
 
 
 class Progress(NamedTuple):
-    """How the work tells where it is: a new step, and the end of an epoch."""
+    """How the work tells where it is, and how it may be watched and stopped."""
 
     step: Callable[[str], None]
-    epoch: Callable[[int, dict[str, float]], None]
+    warn: Callable[[str], None]
+    controls: Controls
 
 
 class Parity(msgspec.Struct):
@@ -56,6 +65,34 @@ class Parity(msgspec.Struct):
     agreement: float
 
 
+class Comparison(NamedTuple):
+    """Texts on which TensorFlow Lite is compared with Keras, what Keras says, and sample texts for quantisation."""
+
+    examples: list[Example]
+    encoded: Encoded
+    keras_logits: NDArray[np.float32]
+    task: Task
+    samples: list[list[int]]
+
+
+class Variant(msgspec.Struct):
+    """One quantisation: its size, how good it is on the texts compared on, and how fast on one text."""
+
+    quantization: str
+    megabytes: float
+    summary: dict[str, float]
+    agreement: float
+    microseconds: float
+
+
+class Outputs(NamedTuple):
+    """Probabilities [n, labels] of the test texts, before and after calibration, and their targets."""
+
+    uncalibrated: NDArray[np.float64]
+    calibrated: NDArray[np.float64]
+    targets: NDArray[np.int64]
+
+
 class Trained(NamedTuple):
     """A bundle in memory and what is known of it; `evaluation` is None without test texts."""
 
@@ -64,7 +101,10 @@ class Trained(NamedTuple):
     evaluation: Evaluation | None
     parity: Parity
     history: list[dict[str, float]]
+    settings: dict[str, float]
     seconds: float
+    variants: list[Variant]
+    outputs: Outputs | None
 
 
 def train(options: Options, splits: Splits, progress: Progress) -> Trained:
@@ -72,112 +112,183 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
     from training.layers import embedder
 
     started = time.perf_counter()
-    family, labels = options.family, splits.labels
+    family, task = options.family, make_task(options, splits)
     progress.step(f"training the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
-    texts = [example.text for example in splits.train]
-    tokenizer = train_tokenizer(texts, family.tokenizer, family.vocabulary, family.max_tokens)
-    train_part, dev, test = (_encode(tokenizer, part, labels) for part in (splits.train, splits.dev, splits.test))
+    tokenizer, max_tokens = fit_tokenizer(family, [example.text for example in splits.train])
+    parts = [_encode(tokenizer, part, task) for part in (splits.train, splits.dev, splits.test)]
+    tokens = tuple(str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size()))
+    spec = Spec(tokens, max_tokens, task.width)
     progress.step(f"training {family.name} ({family.summary})")
-    lengths = lengths_up_to(family.max_tokens)
-    spec = Spec(tokenizer.get_vocab_size(), 1 if len(labels) == 2 else len(labels))
-    fitted = fit(family, spec, train_part, dev, lengths, options.seed, progress.epoch)
+    job = Job(family, spec, task, parts[0], parts[1], options.seed, progress.controls)
+    fitted = run(job)
+    dev_logits = predict(fitted.model, parts[1].ids, max_tokens)
+    model, trained_on = fitted.model, parts[0]
+    in_time = time.monotonic() + (time.perf_counter() - started) < progress.controls.deadline
+    if options.refit and parts[1].ids and in_time:
+        progress.step("training once more, on the development texts too")
+        trained_on = Encoded(parts[0].ids + parts[1].ids, np.concatenate([parts[0].targets, parts[1].targets]))
+        nothing = Encoded([], parts[1].targets[:0])
+        model = run(job._replace(train=trained_on, dev=nothing, settings=fitted.settings)).model
+    model = restore_scale(model, task)
     seconds = time.perf_counter() - started
 
     progress.step("converting to TensorFlow Lite")
-    manifest = _manifest(options, splits, train_part, lengths)
-    functions = {
-        PREDICT: fitted.model,
-        EMBED: embedder(token_vectors(train_part.ids, spec.vocabulary, EMBEDDING_WIDTH)),
-    }
-    exact = Bundle(manifest, convert(functions, manifest.signatures, "none"), tokenizer.to_str(), b"")
-    shipped = exact
-    if options.quantization != "none":
-        model = convert(functions, manifest.signatures, options.quantization)
-        shipped = msgspec.structs.replace(exact, model=model)
-
-    progress.step("calibrating, checking parity, evaluating")
-    manifest = _calibrated(manifest, Classifier(shipped).logits(dev.ids), dev.targets)
-    examples, encoded = next(pair for pair in _parts(splits, test, dev, train_part) if pair[0])
-    keras_logits = predict(fitted.model, encoded.ids, lengths)
-    parity = check_parity(Classifier(exact), Classifier(shipped), encoded, keras_logits, manifest)
-    golden_lines = _golden_lines(examples, keras_logits, manifest)
-    shipped = msgspec.structs.replace(shipped, manifest=manifest, golden_lines=golden_lines)
-    evaluation = None
+    functions = {PREDICT: model, EMBED: embedder(token_vectors(trained_on.ids, spec.vocabulary))}
+    manifest = _calibrated(_manifest(options, splits, task, trained_on, spec), dev_logits, parts[1].targets)
+    examples, encoded = _compared_on(splits, parts)
+    comparison = Comparison(examples, encoded, predict(model, encoded.ids, max_tokens), task, trained_on.ids)
+    shipped, parity, variants = _shipped(
+        functions, Bundle(manifest, b"", tokenizer.to_str(), b""), options, comparison, progress
+    )
+    progress.step("evaluating")
+    golden_lines = _golden_lines(examples, comparison.keras_logits, manifest)
+    shipped = msgspec.structs.replace(shipped, golden_lines=golden_lines)
+    evaluation, outputs = None, None
     if splits.test:
         evaluation = evaluate(Classifier(shipped), splits.test, "the test set")
-        manifest = msgspec.structs.replace(manifest, metrics=evaluation.summary())
-        shipped = msgspec.structs.replace(shipped, manifest=manifest)
-    return Trained(shipped, splits, evaluation, parity, fitted.history, seconds)
+        if task.name == "classify":
+            _add_unseen(evaluation, shipped, splits)
+            logits = Classifier(shipped).logits(parts[2].ids)
+            raw, scaled = (activate(logits, manifest.activation, scale) for scale in (1.0, manifest.temperature))
+            outputs = Outputs(raw, scaled, parts[2].targets)
+        final = msgspec.structs.replace(shipped.manifest, metrics=evaluation.summary)
+        shipped = msgspec.structs.replace(shipped, manifest=final)
+    return Trained(shipped, splits, evaluation, parity, fitted.history, fitted.settings, seconds, variants, outputs)
 
 
-def check_parity(
-    exact: Classifier,
-    shipped: Classifier,
-    encoded: Encoded,
-    keras_logits: NDArray[np.float32],
-    manifest: Manifest,
-) -> Parity:
-    """Compares TensorFlow Lite with Keras on the same token ids.
+def _add_unseen(evaluation: Evaluation, shipped: Bundle, splits: Splits) -> None:
+    """Adds the accuracy on the test texts that do not stand in training, where some do."""
+    fresh = unseen(splits.test, [*splits.train, *splits.dev])
+    if 0 < len(fresh) < len(splits.test):
+        only = evaluate(Classifier(shipped), fresh, "the test set")
+        evaluation.summary["texts_not_in_training"] = float(len(fresh))
+        evaluation.summary["accuracy_not_in_training"] = only.summary["accuracy"]
 
-    `exact` is the float conversion, `shipped` the one to be served. Raises ParityError if the first is off by
-    more than FLOAT_TOLERANCE in any probability, or the second gives another label too often.
+
+def make_task(options: Options, splits: Splits) -> Task:
+    """The task that the user chose, over the labels of the training texts."""
+    if options.task == "regress":
+        return Regress(splits.train)
+    if options.task == "cluster":
+        return Cluster(options.clusters)
+    if options.multi_label:
+        return MultiLabel(splits.labels)
+    return Classify(splits.labels)
+
+
+def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int]:
+    """Trains the family's tokenizer and gives it with the longest input, which holds 99 % of the texts whole."""
+    tokenizer = train_tokenizer(texts, family.tokenizer, family.vocabulary, family.max_tokens)
+    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    max_tokens = min(family.max_tokens, 32 * max(1, ceil(np.percentile(lengths, 99) / 32)))
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer, max_tokens
+
+
+def restore_scale(model: Any, task: Task) -> Any:
+    """Numbers are learned with mean 0 and deviation 1; the model that is shipped gives them as they were."""
+    import keras
+
+    if not isinstance(task, Regress):
+        return model
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    return keras.Model(token_ids, model(token_ids) * task.deviation + task.mean)
+
+
+def _compared_on(splits: Splits, parts: Sequence[Encoded]) -> tuple[list[Example], Encoded]:
+    """The texts on which Keras and TensorFlow Lite are compared: test, else development, else training."""
+    pairs = [(splits.test, parts[2]), (splits.dev, parts[1]), (splits.train, parts[0])]
+    return next(pair for pair in pairs if pair[0])
+
+
+def _shipped(
+    functions: dict[str, Any], bare: Bundle, options: Options, comparison: Comparison, progress: Progress
+) -> tuple[Bundle, Parity, list[Variant]]:
+    """The bundle quantised as asked, or less so if too many answers would change; how far it is from Keras; and all
+    that was tried.
+
+    Raises ParityError if the float conversion is not exact.
     """
+    exact, first = _variant("none", functions, bare, comparison)
+    difference = _check_exact(exact, comparison)
+    tried = {"none": (exact, first)}
+    for choice in QUANTIZATIONS if options.all_quantizations else ():
+        if choice != "none":
+            tried[choice] = _variant(choice, functions, bare, comparison)
+    for choice in QUANTIZATIONS[QUANTIZATIONS.index(options.quantization) :: -1]:
+        if choice not in tried:
+            tried[choice] = _variant(choice, functions, bare, comparison)
+        shipped, variant = tried[choice]
+        if variant.agreement >= QUANTIZED_AGREEMENT or choice == "none":
+            break
+        progress.warn(
+            f"quantised as {choice!r}, only {variant.agreement:.2%} of {len(comparison.examples):,} texts keep their "
+            f"answer; {QUANTIZED_AGREEMENT:.1%} is needed, so the next finer one is taken"
+        )
+    parity = Parity(len(comparison.examples), difference, variant.agreement)
+    return shipped, parity, [tried[choice][1] for choice in QUANTIZATIONS if choice in tried]
 
-    def scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        return activate(logits, manifest.activation, manifest.temperature)
 
-    expected = scores(keras_logits)
-    difference = float(np.abs(scores(exact.logits(encoded.ids)) - expected).max())
-    same = scores(shipped.logits(encoded.ids)).argmax(axis=1) == expected.argmax(axis=1)
-    parity = Parity(len(same), difference, float(np.mean(same)))
-    if difference > FLOAT_TOLERANCE:
+def _variant(choice: str, functions: dict[str, Any], bare: Bundle, comparison: Comparison) -> tuple[Bundle, Variant]:
+    manifest = msgspec.structs.replace(bare.manifest, quantization=choice)
+    model = convert(functions, manifest.signatures, choice, comparison.samples)
+    bundle = msgspec.structs.replace(bare, manifest=manifest, model=model)
+    classifier = Classifier(bundle)
+    ids = comparison.encoded.ids
+    agreement = comparison.task.agreement(classifier.logits(ids), comparison.keras_logits)
+    summary = evaluate(classifier, comparison.examples, "the compared texts").summary
+    times = []
+    for row in ids[:LATENCY_TEXTS]:
+        begun = time.perf_counter()
+        classifier.logits([row])
+        times.append((time.perf_counter() - begun) * 1e6)
+    return bundle, Variant(choice, len(model) / 1e6, summary, agreement, round(float(np.median(times)), 1))
+
+
+def _check_exact(exact: Bundle, comparison: Comparison) -> float:
+    """The greatest difference of a float conversion from Keras. Raises ParityError if it is too great."""
+    manifest = exact.manifest
+    expected = activate(comparison.keras_logits, manifest.activation, manifest.temperature)
+    difference = np.abs(Classifier(exact).predict(comparison.encoded.ids) - expected)
+    if comparison.task.name == "regress":
+        difference /= max(1.0, float(np.abs(expected).max()))
+    if difference.max() > FLOAT_TOLERANCE:
         raise ParityError(
-            f"The converted model is off by {difference:.1e} from Keras, over {FLOAT_TOLERANCE:.0e}; "
+            f"The converted model is off by {difference.max():.1e} from Keras, over {FLOAT_TOLERANCE:.0e}; "
             "this is a fault of the family's layers, so train another family."
         )
-    if parity.agreement < QUANTIZED_AGREEMENT:
-        raise ParityError(
-            f"Quantised as {manifest.quantization!r}, only {parity.agreement:.2%} of {parity.texts:,} texts keep "
-            f"their label, and {QUANTIZED_AGREEMENT:.1%} is needed; train with --quantize none."
-        )
-    return parity
+    return float(difference.max())
 
 
-def _encode(tokenizer: Tokenizer, examples: Sequence[Example], labels: Sequence[str]) -> Encoded:
+def _encode(tokenizer: Tokenizer, examples: Sequence[Example], task: Task) -> Encoded:
     encodings = tokenizer.encode_batch_fast([example.text for example in examples], add_special_tokens=False)
-    index = {label: i for i, label in enumerate(labels)}
-    targets = np.array([index[example.label] for example in examples], np.int64)
-    return Encoded([encoding.ids for encoding in encodings], targets)
+    return Encoded([encoding.ids for encoding in encodings], task.targets(examples))
 
 
-def _parts(splits: Splits, test: Encoded, dev: Encoded, train_part: Encoded) -> list[tuple[list[Example], Encoded]]:
-    """The parts in the order in which one would rather compare on them."""
-    return [(splits.test, test), (splits.dev, dev), (splits.train, train_part)]
-
-
-def _manifest(options: Options, splits: Splits, train_part: Encoded, lengths: Sequence[int]) -> Manifest:
+def _manifest(options: Options, splits: Splits, task: Task, train_part: Encoded, spec: Spec) -> Manifest:
     """All that is known before calibration; version, seal and files are set when it is written."""
-    shares = Counter(example.label for example in splits.train)
+    shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
     unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
     data: dict[str, str | int | float] = {"source": options.source, "seed": options.seed}
     for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
         data[f"{name}_texts"] = len(part)
         data[f"{name}_fingerprint"] = fingerprint(part)
+    data["trained_on_texts"] = len(train_part.ids)
     return Manifest(
         format=FORMAT,
         name=options.name,
         version="",
-        task="classify",
+        task=task.name,
         family=options.family.name,
-        labels=splits.labels,
-        activation="sigmoid" if len(splits.labels) == 2 else "softmax",
-        max_tokens=options.family.max_tokens,
+        labels=task.labels,
+        activation=task.activation,
+        max_tokens=spec.max_tokens,
         embedding_width=EMBEDDING_WIDTH,
-        signatures=signatures_for(lengths),
+        signatures=signatures_for(lengths_up_to(spec.max_tokens)),
         temperature=1.0,
         threshold=0.0,
-        quantization=options.quantization,
+        quantization="none",
         runtimes=RUNTIMES,
         metrics={},
         data=data,
@@ -194,14 +305,14 @@ def _manifest(options: Options, splits: Splits, train_part: Encoded, lengths: Se
     )
 
 
-def _calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[np.int64]) -> Manifest:
+def _calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[Any]) -> Manifest:
+    """The manifest with the temperature and the threshold that suit logits on texts not trained on."""
+    if not len(targets) or manifest.activation not in ("sigmoid", "softmax", "independent"):
+        return manifest
     temperature = calibrate.temperature(logits, targets, manifest.activation)
     predicted = activate(logits, manifest.activation, temperature)
-    return msgspec.structs.replace(
-        manifest,
-        temperature=round(temperature, 6),
-        threshold=round(calibrate.threshold(predicted, targets), 6),
-    )
+    threshold = calibrate.threshold(predicted, targets)
+    return msgspec.structs.replace(manifest, temperature=round(temperature, 6), threshold=round(threshold, 6))
 
 
 def _golden_lines(examples: Sequence[Example], keras_logits: NDArray[np.float32], manifest: Manifest) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+EMBEDDING_WIDTH = 64
 WINDOW = 5
 CONTEXTS = 4096
 SMOOTHING = 0.75
@@ -20,7 +21,7 @@ POWER_ITERATIONS = 4
 Floats = NDArray[np.float32]
 
 
-def token_vectors(ids: Sequence[Sequence[int]], vocabulary: int, width: int, seed: int = 0) -> Floats:
+def token_vectors(ids: Sequence[Sequence[int]], vocabulary: int, width: int = EMBEDDING_WIDTH, seed: int = 0) -> Floats:
     """Token ids of n texts -> float32 [vocabulary, width]; row 0 (padding) and tokens never seen are zero.
 
     The sum of a text's rows, L2-normalised, is its embedding. `width` is cut to what the texts can fill.
@@ -36,6 +37,13 @@ def token_vectors(ids: Sequence[Sequence[int]], vocabulary: int, width: int, see
         weighted = np.pad(weighted, ((0, 0), (0, width - weighted.shape[1])))
     scaled: Floats = (weighted / max(float(np.abs(weighted).max()), 1e-12)).astype(np.float32)
     return scaled
+
+
+def embed(ids: Sequence[Sequence[int]], vectors: Floats) -> Floats:
+    """Token ids of n texts -> the L2-normalised sums of their vectors: float32 [n, width]."""
+    sums = np.stack([vectors[np.asarray(row, np.int64)].sum(axis=0) for row in ids])
+    normalised: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return normalised
 
 
 def _cooccurrences(ids: Sequence[Sequence[int]], vocabulary: int, contexts: NDArray[np.int64]) -> Floats:

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from conftest import Call
 from hypothesis import given
 from hypothesis import strategies as st
+from support import Call
 
 from handler.classifier import Classifier
 from handler.schema import MAX_EXPLAINED, Contribution, Prediction

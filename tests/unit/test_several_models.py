@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Call, write_bundle
+from support import Call, write_bundle
 
 from handler.bundle import Bundle, Golden
 from training.serve import proxy_event

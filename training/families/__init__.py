@@ -10,28 +10,36 @@ from training.errors import InputError
 
 
 class Spec(NamedTuple):
-    """What a builder has to know: vocabulary size, and the width of the output (1 for two labels)."""
+    """What a builder has to know: the tokens by id, the longest input in tokens, and the width of the output."""
 
-    vocabulary: int
+    tokens: tuple[str, ...]
+    max_tokens: int
     width: int
+
+    @property
+    def vocabulary(self) -> int:
+        """The number of tokens, padding included."""
+        return len(self.tokens)
 
 
 class Family(NamedTuple):
     """A kind of model and the recipe that suits it.
 
     `build` gives an uncompiled Keras model: int32 token ids [batch, length], 0 for padding -> float32
-    logits [batch, width]. Padding never changes the logits.
+    logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
+    has a `fit` of its own, which takes a `fit.Job` and gives a `fit.Fitted`.
     """
 
     name: str
     summary: str
-    build: Callable[[Spec], Any]
     tokenizer: str
     vocabulary: int
     max_tokens: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    epochs: int = 0
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    build: Callable[[Spec], Any] | None = None
+    fit: Callable[[Any], Any] | None = None
 
 
 @cache

@@ -19,12 +19,12 @@ def build(spec: Spec) -> Any:
     import keras
     from keras import layers, ops
 
-    from training.layers import TokenDropout
+    from training.layers import Table, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     present = ops.cast(token_ids > 0, "float32")[..., None]
-    positions = layers.Embedding(MAX_TOKENS, WIDTH)(ops.cumsum(ops.ones_like(token_ids), axis=1) - 1)
-    hidden = layers.Embedding(spec.vocabulary, WIDTH)(TokenDropout(0.2)(token_ids)) + positions
+    positions = Table(spec.max_tokens, WIDTH)(ops.cumsum(ops.ones_like(token_ids), axis=1) - 1)
+    hidden = Table(spec.vocabulary, WIDTH)(TokenDropout(0.2)(token_ids)) + positions
     mask = ops.expand_dims(token_ids > 0, 1)
     for _ in range(BLOCKS):
         normal = layers.LayerNormalization()(hidden)

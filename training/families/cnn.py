@@ -15,11 +15,11 @@ def build(spec: Spec) -> Any:
     import keras
     from keras import layers, ops
 
-    from training.layers import TokenDropout
+    from training.layers import Table, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     present = ops.cast(token_ids > 0, "float32")[..., None]
-    embedded = layers.Embedding(spec.vocabulary, 64)(TokenDropout(0.2)(token_ids)) * present
+    embedded = Table(spec.vocabulary, 64)(TokenDropout(0.2)(token_ids)) * present
     # relu gives no value below zero, so that padding, set to zero, never wins the maximum.
     features = [
         ops.max(layers.Conv1D(96, width, padding="same", activation="relu")(embedded) * present, axis=1)

@@ -12,11 +12,11 @@ from training.families import Family, Spec
 def build(spec: Spec) -> Any:
     import keras
 
-    from training.layers import NgramSum, TokenDropout
+    from training.layers import HashedNgramSum, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    features = NgramSum(spec.vocabulary, spec.width, buckets=2**18, orders=3, initializer="zeros")
-    return keras.Model(token_ids, features(TokenDropout(0.3)(token_ids)))
+    features = HashedNgramSum(spec.vocabulary, spec.width, buckets=2**18, orders=3)(TokenDropout(0.3)(token_ids))
+    return keras.Model(token_ids, features)
 
 
 FAMILY = Family(

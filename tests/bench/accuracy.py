@@ -1,0 +1,227 @@
+"""fenlei beside what people would pick instead, trained and measured in one run: `make bench-accuracy`.
+
+    python -m tests.bench.accuracy DIRECTORY [DIRECTORY ...] [--families hybrid] [--seeds 0,1,2]
+
+A directory holds train.tsv, dev.tsv and test.tsv (label TAB text, no header). Everybody chooses settings on dev, then
+trains on train and dev together. fenlei's figures are those of the converted, quantised bundle; a cold start is a new
+process that imports, loads and answers one text.
+"""
+
+import argparse
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from training.audit import unseen
+from training.data import Cleaning, Columns, Example, clean, read
+from training.fit import Controls, load_tensorflow
+from training.tasks import macro_f1
+
+TIMED_TEXTS = 300
+COLD_STARTS = 5
+
+Predict = Callable[[Sequence[str]], list[str]]
+
+
+class Data(NamedTuple):
+    """One data set; `fresh` are the test texts that do not stand in training."""
+
+    name: str
+    train: list[Example]
+    dev: list[Example]
+    test: list[Example]
+    fresh: set[str]
+
+    @classmethod
+    def read(cls, directory: Path) -> "Data":
+        columns = Columns(names=("label", "text"))
+        parts = [read(directory / f"{name}.tsv", columns) for name in ("train", "dev", "test")]
+        fresh = {example.text for example in unseen(parts[2], parts[0])}
+        return cls(directory.name, clean(parts[0], Cleaning()), parts[1], parts[2], fresh)
+
+    @property
+    def chinese(self) -> bool:
+        return any("\u4e00" <= c <= "\u9fff" for example in self.train[:100] for c in example.text)
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    data: str
+    who: str
+    accuracy: float
+    fresh_accuracy: float
+    macro_f1: float
+    megabytes: float
+    train_seconds: float
+    microseconds: float
+    cold_start_milliseconds: float
+
+
+def measure(data: Data, who: str, predict: Predict, megabytes: float, seconds: float, cold: str) -> Row:
+    """Scores a classifier on the test texts and times it, text by text and from a new process."""
+    import numpy as np
+
+    answers = predict([example.text for example in data.test])
+    right = [answer == example.label for answer, example in zip(answers, data.test, strict=True)]
+    fresh = [r for r, example in zip(right, data.test, strict=True) if example.text in data.fresh]
+    times = []
+    for example in data.test[:TIMED_TEXTS]:
+        started = time.perf_counter()
+        predict([example.text])
+        times.append(time.perf_counter() - started)
+    labels = sorted({example.label for example in data.train})
+    truth = np.array([labels.index(example.label) for example in data.test])
+    return Row(
+        data.name,
+        who,
+        100 * statistics.mean(right),
+        100 * statistics.mean(fresh),
+        100 * macro_f1(truth, np.array([labels.index(answer) for answer in answers])),
+        megabytes,
+        seconds,
+        1e6 * statistics.median(times),
+        cold_start(cold),
+    )
+
+
+def cold_start(program: str) -> float:
+    """Milliseconds of a new Python process that runs the program, the best of a few."""
+    times = []
+    for _ in range(COLD_STARTS):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    return 1e3 * min(times)
+
+
+def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
+    """Trains a bundle as `fenlei train` does and measures it as `fenlei serve` would run it."""
+    from handler.classifier import Classifier
+    from training import bundles
+    from training.data import Splits
+    from training.families import get_family
+    from training.train import Options, Progress, train
+
+    labels = sorted({example.label for example in data.train})
+    splits = Splits(data.train, data.dev, data.test, labels)
+    options = Options(f"{data.name}-{family}-{seed}", get_family(family), "dynamic", seed, data.name)
+    warn = lambda text: print("warning:", text, file=sys.stderr)  # noqa: E731
+    trained = train(options, splits, Progress(lambda _: None, warn, Controls(lambda *_: None)))
+    path = directory / options.name
+    bundle = bundles.write(trained.bundle, {}, path)
+    classifier = Classifier(bundle)
+    cold = (
+        "from pathlib import Path; from handler.bundle import load; from handler.classifier import Classifier; "
+        f"Classifier(load(Path({str(path)!r}))).classify(['好'])"
+    )
+    return measure(
+        data,
+        f"fenlei {family}",
+        lambda texts: [str(prediction.label) for prediction in classifier.classify(texts, 1)],
+        bundle.manifest.files["model.tflite"].size / 1e6,
+        trained.seconds,
+        cold,
+    )
+
+
+def scikit_learn(data: Data, kind: str, directory: Path) -> Row:
+    """TF-IDF of character 1-3-grams (English: words 1-2) and a linear classifier; its cost is chosen on dev."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    def pipeline(cost: float) -> Any:
+        grams = {"analyzer": "char", "ngram_range": (1, 3)} if data.chinese else {"ngram_range": (1, 2)}
+        linear = LinearSVC(C=cost) if kind == "LinearSVC" else LogisticRegression(C=10 * cost, max_iter=1000)
+        return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True, **grams), linear)
+
+    def fitted(cost: float, examples: list[Example]) -> Any:
+        return pipeline(cost).fit([e.text for e in examples], [e.label for e in examples])
+
+    started = time.perf_counter()
+    texts, labels = [e.text for e in data.dev], [e.label for e in data.dev]
+    best = max((0.1, 0.3, 1.0), key=lambda cost: fitted(cost, data.train).score(texts, labels))
+    model = fitted(best, [*data.train, *data.dev])
+    seconds = time.perf_counter() - started
+    path = directory / f"{data.name}-{kind}.pickle"
+    path.write_bytes(pickle.dumps(model))
+    cold = f"import pickle; pickle.load(open({str(path)!r}, 'rb')).predict(['好'])"
+    size = path.stat().st_size / 1e6
+    return measure(data, f"scikit-learn {kind}", lambda t: model.predict(t).tolist(), size, seconds, cold)
+
+
+def fast_text(data: Data, directory: Path) -> Row:
+    """fastText over characters (English: words) and bigrams; epochs and rate are chosen on dev."""
+    import fasttext
+
+    def line(text: str) -> str:
+        return " ".join(text if data.chinese else text.split())
+
+    def fitted(epochs: int, rate: float, examples: list[Example]) -> Any:
+        file = directory / "fasttext.txt"
+        file.write_text("".join(f"__label__{e.label} {line(e.text)}\n" for e in examples), encoding="utf-8")
+        return fasttext.train_supervised(
+            str(file), epoch=epochs, lr=rate, wordNgrams=2, bucket=200_000, thread=2, verbose=0
+        )
+
+    def predict(model: Any, texts: Sequence[str]) -> list[str]:
+        return [answer[0].removeprefix("__label__") for answer in model.predict([line(t) for t in texts])[0]]
+
+    def accuracy(setting: tuple[int, float]) -> float:
+        answers = predict(fitted(*setting, data.train), [e.text for e in data.dev])
+        return statistics.mean(answer == e.label for answer, e in zip(answers, data.dev, strict=True))
+
+    started = time.perf_counter()
+    best = max(((5, 0.5), (10, 0.5), (25, 0.1)), key=accuracy)
+    model = fitted(*best, [*data.train, *data.dev])
+    seconds = time.perf_counter() - started
+    path = directory / f"{data.name}.bin"
+    model.save_model(str(path))
+    cold = f"import fasttext; fasttext.load_model({str(path)!r}).predict('好')"
+    return measure(data, "fastText", lambda t: predict(model, t), path.stat().st_size / 1e6, seconds, cold)
+
+
+def median_row(rows: Sequence[Row]) -> Row:
+    """The median of each figure over seeds."""
+    figures = [statistics.median(column) for column in list(zip(*rows, strict=True))[2:]]
+    return Row(rows[0].data, rows[0].who, *figures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directories", nargs="+", type=Path)
+    parser.add_argument("--families", default="hybrid")
+    parser.add_argument("--seeds", default="0,1,2")
+    options = parser.parse_args()
+    load_tensorflow()
+    print("| data | who | accuracy | not in training | macro-F1 | MB | train s | µs a text | cold start ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as work:
+        directory = Path(work)
+        for data in map(Data.read, options.directories):
+            for family in options.families.split(","):
+                seeds = map(int, options.seeds.split(","))
+                show(median_row([fenlei(data, family, seed, directory) for seed in seeds]))
+            for kind in ("LinearSVC", "LogisticRegression"):
+                show(scikit_learn(data, kind, directory))
+            show(fast_text(data, directory))
+
+
+def show(row: Row) -> None:
+    figures = (
+        f"{row.accuracy:.2f} | {row.fresh_accuracy:.2f} | {row.macro_f1:.2f} | {row.megabytes:.1f} | "
+        f"{row.train_seconds:.0f} | {row.microseconds:.0f} | {row.cold_start_milliseconds:.0f}"
+    )
+    print(f"| {row.data} | {row.who} | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The `fenlei` command as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from support import ROOT
+
+FAMILIES = ("logistic", "cnn", "lstm", "hybrid")
+COMMAND = Path(sys.executable).with_name("fenlei")
+
+
+class Ran(NamedTuple):
+    """How a call ended, and what it said."""
+
+    status: int
+    output: str
+    errors: str
+
+    def json(self) -> Any:
+        return json.loads(self.output)
+
+
+def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Starts `fenlei`, as a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    words = [str(argument) for argument in (COMMAND, *arguments)]
+    return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=environment, encoding="utf-8")
+
+
+def finish(process: subprocess.Popen[str], given: str | None = None) -> Ran:
+    output, errors = process.communicate(given, timeout=300)
+    return Ran(process.returncode, output, errors)
+
+
+def fenlei(*arguments: object, given: str | None = None, cwd: Path | None = None) -> Ran:
+    """Calls `fenlei` and waits; `given` is what stands on its standard input."""
+    return finish(start(*arguments, cwd=cwd), given)
+
+
+class FourLines(NamedTuple):
+    """What training on the four classic lines left and said."""
+
+    path: Path
+    ran: Ran
+
+
+class Twice(NamedTuple):
+    """Two trainings with the same texts and seed, in two processes."""
+
+    paths: tuple[Path, Path]
+    results: tuple[dict[str, Any], dict[str, Any]]

@@ -1,0 +1,47 @@
+"""What the `fenlei` command trained: once for all tests."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from command import FAMILIES, FourLines, Twice, finish, start
+from support import FOUR_LINES
+
+
+@pytest.fixture(scope="session")
+def trained_on_four_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FourLines]:
+    """By family; all at once, since each has little to do."""
+    directory = tmp_path_factory.mktemp("four")
+    file = directory / "four.csv"
+    file.write_text(FOUR_LINES, encoding="utf-8")
+    started = {family: start("train", file, "--family", family, "-o", directory / family) for family in FAMILIES}
+    return {family: FourLines(directory / family, finish(process)) for family, process in started.items()}
+
+
+@pytest.fixture(scope="session")
+def some_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 400 real reviews."""
+    from training.data import Cleaning, clean
+    from training.datasets import read_dataset
+
+    path = tmp_path_factory.mktemp("reviews") / "reviews.tsv"
+    chosen = clean(read_dataset("reviews-zh"), Cleaning())[::43][:400]
+    path.write_text("".join(f"{e.label}\t{e.text}\n" for e in chosen), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_twice(some_reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twice]:
+    """`trained_twice(family)` trains in two processes at once, with the same texts and the same seed."""
+    directory = tmp_path_factory.mktemp("twice")
+
+    @cache
+    def train(family: str) -> Twice:
+        paths = (directory / f"{family}-1", directory / f"{family}-2")
+        same = ("--columns", "label,text", "--family", family, "--name", "reviews", "--seed", 7, "--json")
+        first, second = [finish(p) for p in [start("train", some_reviews, *same, "-o", path) for path in paths]]
+        assert (first.status, second.status) == (0, 0), first.errors + second.errors
+        return Twice(paths, (first.json(), second.json()))
+
+    return train

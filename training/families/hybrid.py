@@ -1,0 +1,143 @@
+"""A linear model over an exact n-gram dictionary beside a small convolutional reader, their scores summed.
+
+logits = wide(x) + mix * deep(x). Wide: `training.wide`, Naive Bayes scaled one-against-rest margins (Wang and Manning
+2012). Deep: character and bigram vectors, convolutions (Kim 2014), the maximum and the sum / sqrt(n) of each. The two
+are trained apart, since training them together spoils the wide part, and mixed by what is best in development. The
+idea of a wide and a deep part is that of Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems".
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.families import Family, Spec
+from training.fit import Fitted, Job, descend, predict
+from training.ngrams import NgramDictionary, learn, pad
+from training.vectors import EMBEDDING_WIDTH
+from training.wide import Features, Wide, featurize, fit_wide, score_wide
+
+MODEL_BYTES = 4_400_000
+LEAST_TEXTS = 2
+BIGRAMS = 20_000
+CHARACTERS_WIDTH, BIGRAMS_WIDTH, FILTERS = 64, 32, 96
+MIXES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (1.0, 0.5)
+COSTS = (0.1, 0.3, 1.0)
+
+
+def fit(job: Job) -> Fitted:
+    """Fits a wide part for each setting, keeps the best in development, and adds the deep part."""
+    dictionary, wide, wide_dev, settings = fit_wide_part(job)
+    deep = deep_model(job.spec, learn_bigrams(job))
+    fitted = descend(job, deep)
+    if not job.settings:
+        settings |= fitted.settings | best_mix(job, wide_dev, deep)
+    return Fitted(combine(dictionary, wide, deep, settings["deep_weight"]), fitted.history, settings)
+
+
+def wide_only(job: Job) -> Fitted:
+    """The wide part by itself: the family `linear`."""
+    dictionary, wide, _, settings = fit_wide_part(job)
+    return Fitted(combine(dictionary, wide, None, 0.0), [], settings)
+
+
+def fit_wide_part(job: Job) -> tuple[NgramDictionary, Wide, NDArray[np.float64], dict[str, float]]:
+    """The dictionary, the wide part, its development scores, and the setting it has."""
+    ids = pad(job.train.ids, job.spec.max_tokens)
+    orders = 3 if job.spec.width > 1 else 4
+    fixed = job.spec.vocabulary * (CHARACTERS_WIDTH + EMBEDDING_WIDTH) + BIGRAMS * (BIGRAMS_WIDTH + 4) + 150_000
+    # An n-gram takes its key of four bytes, its weights, its frequency, and the power of its row.
+    most = (MODEL_BYTES - fixed) // (job.spec.width + 6)
+    dictionary = learn(ids, job.spec.vocabulary, orders, most, LEAST_TEXTS)
+    train = featurize(dictionary, ids, len(ids))
+    dev = featurize(dictionary, pad(job.dev.ids, job.spec.max_tokens), len(ids))
+    settings = dict(job.settings) or best_setting(job, train, dev)
+    wide = fit_wide(train, *wide_targets(job), settings["cost"], settings["naive_bayes_share"])
+    return dictionary, wide, score_wide(dev, wide), settings
+
+
+def learn_bigrams(job: Job) -> NgramDictionary:
+    """The most frequent bigrams, which have vectors in the deep part."""
+    ids = pad(job.train.ids, job.spec.max_tokens)
+    return learn(ids, job.spec.vocabulary, 2, job.spec.vocabulary + BIGRAMS, LEAST_TEXTS)
+
+
+def wide_targets(job: Job) -> tuple[NDArray[np.float64], bool]:
+    """What the wide part is to say, and whether those are numbers."""
+    return job.task.signs(job.train.targets), job.task.name == "regress"
+
+
+def best_setting(job: Job, train: Features, dev: Features) -> dict[str, float]:
+    """The cost, and then the share of Naive Bayes scaling, that score best in development."""
+    if not job.dev.ids:
+        return {"cost": COSTS[1], "naive_bayes_share": SHARES[0]}
+
+    def score(cost: float, share: float) -> float:
+        wide = fit_wide(train, *wide_targets(job), cost, share)
+        return job.task.score(score_wide(dev, wide).astype(np.float32), job.dev.targets)
+
+    scores = {(cost, SHARES[0]): score(cost, SHARES[0]) for cost in COSTS}
+    best_cost, _ = max(scores, key=scores.__getitem__)
+    scores |= {(best_cost, share): score(best_cost, share) for share in SHARES[1:]}
+    cost, share = max(scores, key=scores.__getitem__)
+    return {"cost": cost, "naive_bayes_share": share}
+
+
+def best_mix(job: Job, wide_dev: NDArray[np.float64], deep: Any) -> dict[str, float]:
+    """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half."""
+    if not job.dev.ids:
+        return {"deep_weight": 1.0}
+    deep_dev = predict(deep, job.dev.ids, job.spec.max_tokens)
+    scale = float(np.std(wide_dev)) / max(float(np.std(deep_dev)), 1e-9)
+    scores = {mix: job.task.score(wide_dev + mix * scale * deep_dev, job.dev.targets) for mix in MIXES}
+    mix = max(MIXES, key=lambda mix: (round(scores[mix], 4), -abs(mix - 0.5)))
+    return {"deep_weight": mix * scale, "mix": mix, "wide_dev": scores[0.0], "mixed_dev": scores[mix]}
+
+
+def deep_model(spec: Spec, bigrams: NgramDictionary) -> Any:
+    """Vectors of tokens and frequent bigrams -> convolutions of widths 1 to 3 -> maximum and sum -> logits."""
+    import keras
+    from keras import layers, ops
+
+    from training.layers import MaximumAndSum, NgramLookup, Table
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    places = NgramLookup(bigrams)(token_ids)
+    around_zero = keras.initializers.RandomNormal(stddev=0.1)
+    vectors = [Table(spec.vocabulary, CHARACTERS_WIDTH, around_zero)(places[:, 0])]
+    if bigrams.keys:
+        vectors.append(Table(len(bigrams.keys[0]) + 1, BIGRAMS_WIDTH, around_zero)(places[:, 1]))
+    present = ops.cast(token_ids > 0, "float32")[..., None]
+    embedded = layers.Dropout(0.3)(
+        layers.Concatenate()(vectors) * present if len(vectors) > 1 else vectors[0] * present
+    )
+    pool = MaximumAndSum()
+    pooled = [
+        pool(layers.Conv1D(FILTERS, width, padding="same", activation="relu")(embedded), present) for width in (1, 2, 3)
+    ]
+    return keras.Model(token_ids, layers.Dense(spec.width)(layers.Dropout(0.5)(layers.Concatenate()(pooled))))
+
+
+def combine(dictionary: NgramDictionary, wide: Wide, deep: Any, weight: float) -> Any:
+    """token ids -> wide scores + weight * deep logits; without the deep part if it weighs nothing."""
+    import keras
+
+    from training.layers import NgramLookup, WideSum
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    scores = WideSum(dictionary, wide)(NgramLookup(dictionary)(token_ids))
+    return keras.Model(token_ids, scores + weight * deep(token_ids) if weight else scores)
+
+
+FAMILY = Family(
+    name="hybrid",
+    summary="exact n-grams with Naive Bayes scaling beside a convolutional reader",
+    fit=fit,
+    tokenizer="mixed",
+    vocabulary=10_000,
+    max_tokens=256,
+    epochs=8,
+    batch_size=32,
+    learning_rate=2e-3,
+)
