@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)
-        if response["statusCode"] != 204:
+        if response["statusCode"] != 204 and self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

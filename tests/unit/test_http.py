@@ -42,7 +42,7 @@ def test_an_http_api_or_function_url_event_is_understood() -> None:
         "body": "Yg==",
     }
 
-    assert http.read(event) == http.Request("GET", "/a", {"x-api-key": "k"}, "Yg==", True)
+    assert http.read(event) == http.Request("GET", "/a", {"x-api-key": "k"}, "Yg==", True, compress=True)
 
 
 def test_what_is_missing_or_null_counts_as_empty() -> None:
