@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)
-        if response["statusCode"] != 204 and self.command != "HEAD":
+        if response["statusCode"] != 204 and self.command != "HEAD":  # whose length would have to be that of GET
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -129,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         detail = "Send a valid API key in the header x-api-key." if code == 403 else "This cannot be handed on."
         problem = {"title": HTTPStatus(code).phrase, "status": code, "detail": detail}
         body = json.dumps(problem).encode()
+        self.request_version = self.protocol_version  # else what names no version gets no status line either
         self.send_response(code)
         self.send_header("Content-Type", "application/problem+json")
         self.send_header("Content-Length", str(len(body)))

@@ -85,11 +85,20 @@ asked_of = st.builds(
 )
 
 
-@given(asked=asked_of, kind=st.sampled_from(KINDS), damage=st.dictionaries(any_string, any_value, max_size=2))
+field_names = sorted({name for kind in KINDS for name in kind(Asked("POST", "/", JSON, b"a", {"a": "b"}))})
+damage_of = st.dictionaries(st.sampled_from(field_names) | any_string, any_value, max_size=3)
+
+
+@given(asked=asked_of, kind=st.sampled_from(KINDS), damage=damage_of)
 def test_an_event_with_anything_in_it_is_answered(
     asked: Asked, kind: Callable[[Asked], Event], damage: dict[str, Any]
 ) -> None:
     check(kind(asked) | damage)
+
+
+@given(event=any_value)
+def test_anything_for_an_event_is_answered(event: object) -> None:
+    assert check(event) == 404
 
 
 def check(event: Any) -> int:
@@ -100,9 +109,13 @@ def check(event: Any) -> int:
     assert all(isinstance(v, str) and "\n" not in v and "\r" not in v for v in response["headers"].values())
     json.dumps(response, ensure_ascii=False).encode()  # Lambda sends it as UTF-8
     assert status < 500
-    if status >= 400 and response["body"] and not response["isBase64Encoded"]:
+    if status >= 400:
         assert response["headers"]["Content-Type"] == "application/problem+json"
-        assert body_of(response)["status"] == status
+        if response["body"] and not response["isBase64Encoded"]:  # HEAD has none
+            problem = body_of(response)
+            assert problem["status"] == status
+            assert problem["request_id"] == CONTEXT.aws_request_id
+            assert {"title", "detail"} <= set(problem)
     return int(status)
 
 

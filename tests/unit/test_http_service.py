@@ -130,13 +130,21 @@ def test_head_is_get_without_the_body() -> None:
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("/v1/classify", "POST, OPTIONS"), ("/v1/models/x", "GET, HEAD, OPTIONS")]
+    ("path", "allowed", "wrong"),
+    [
+        ("/v1/classify", "POST, OPTIONS", ("GET", "HEAD", "PATCH", "post", "")),
+        ("/health", "GET, HEAD, OPTIONS", ("POST", "DELETE", "QUERY")),
+        ("/v1/models/x", "GET, HEAD, OPTIONS", ("POST", "PUT")),
+    ],
 )
-def test_options_and_a_wrong_method_name_the_right_ones(path: str, allowed: str) -> None:
-    asked, refused = respond("OPTIONS", path), respond("PATCH", path)
+def test_options_and_a_wrong_method_name_the_right_ones(path: str, allowed: str, wrong: tuple[str, ...]) -> None:
+    asked = respond("OPTIONS", path)
 
     assert (asked["statusCode"], asked["headers"]["Allow"], asked["body"]) == (204, allowed, "")
-    assert (refused["statusCode"], refused["headers"]["Allow"]) == (405, allowed)
+    for method in wrong:
+        refused = respond(method, path)
+        assert (refused["statusCode"], refused["headers"]["Allow"]) == (405, allowed)
+        assert refused["headers"]["Content-Type"] == "application/problem+json"
 
 
 # --- other origins --------------------------------------------------------------------------------

@@ -30,10 +30,9 @@ def pointers(content: object) -> dict[str, str]:
 
 
 def resolve(document: Any, pointer: str) -> Any:
-    """What an RFC 6901 pointer points at; KeyError or IndexError if at nothing."""
+    """What a pointer without escapes points at; KeyError or IndexError if at nothing."""
     for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        document = document[int(key)] if isinstance(document, list) else document[key]
+        document = document[int(part)] if isinstance(document, list) else document[part]
     return document
 
 
@@ -63,7 +62,13 @@ FIELDS = {
         },
     ),
     "a field is unknown": ({"text": "a", "tekst": 1}, {"/tekst": "unknown field"}),
-    "a name could be a text": ({"text": "a", "a/b~c": 1}, {"": "unknown field"}),
+    # A name that is none of a field could be a text that went astray: it is not sent back.
+    "an unknown name is a path": ({"text": "a", "a/b~c": 1}, {"": "unknown field"}),
+    "an unknown name is a text": ({"text": "a", "很好": 1}, {"": "unknown field"}),
+    "an unknown name has capitals": ({"text": "a", "Text": 1}, {"": "unknown field"}),
+    "an unknown name is as long as one may be": ({"text": "a", "t" * 20: 1}, {f"/{'t' * 20}": "unknown field"}),
+    "an unknown name is too long": ({"text": "a", "t" * 21: 1}, {"": "unknown field"}),
+    "an unknown name ends its line": ({"text": "a", "tekst\n": 1}, {"": "unknown field"}),
     "several fields are bad": (
         {"text": 1, "top_k": 0, "model": 2},
         {
