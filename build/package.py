@@ -21,7 +21,7 @@ LOCK = ROOT / "build" / "locks" / "handler.txt"
 
 # What the handler imports. The rest of the lock is not needed at run time (tokenizers asks for
 # huggingface_hub, ai-edge-litert for protobuf), or Lambda brings it (boto3).
-SHIPPED = ("ai-edge-litert", "msgspec", "numpy", "tokenizers", "typing-extensions")
+SHIPPED = ("ai-edge-litert", "aws-lambda-powertools", "jmespath", "msgspec", "numpy", "tokenizers", "typing-extensions")
 
 # Lambda's python3.12 and later run on Amazon Linux 2023, which has GLIBC 2.34.
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_34", "arm64": "aarch64-manylinux_2_34"}
@@ -43,6 +43,8 @@ UNUSED = (
     "numpy/_core/lib",
     "numpy/distutils",
     "numpy/testing",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/parser",
 )
 
 

@@ -20,7 +20,7 @@ from handler.errors import (
 )
 from handler.interpreter import RUNTIME
 from handler.models import models
-from handler.observability import logger, metrics
+from handler.observability import MetricUnit, logger, metrics
 
 # A request is small: to spread it over threads costs more than it saves.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -45,7 +45,7 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
         # The frames tell where; the message could quote a text, so it stays out of the log.
         frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         kind = type(error).__name__
-        logger.error("Unexpected %s in %s", kind, frames[-1], extra={"kind": kind, "frames": frames})
+        logger.error("Unexpected %s in %s", kind, frames[-1], kind=kind, frames=frames)
         response = http.problem(InternalError("Something went wrong here."), context.aws_request_id)
     response = http.finish(response, request)
     _observe(request.method, route, response["statusCode"], (time.perf_counter() - started) * 1000, context)
@@ -84,7 +84,7 @@ def classify(request: http.Request) -> schema.ClassifyResponse:
     asked = schema.parse(request.json(), schema.ClassifyRequest)
     texts = schema.texts_of(asked)
     classifier = models().get(asked.model or None)
-    metrics.add("Texts", len(texts))
+    metrics.add_metric("Texts", MetricUnit.Count, len(texts))
     predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
     return schema.ClassifyResponse(_name(classifier.manifest), predictions)
 
@@ -94,7 +94,7 @@ def embed(request: http.Request) -> schema.EmbedResponse:
     asked = schema.parse(request.json(), schema.EmbedRequest)
     texts = schema.texts_of(asked)
     classifier = models().get(asked.model or None)
-    metrics.add("Texts", len(texts))
+    metrics.add_metric("Texts", MetricUnit.Count, len(texts))
     vectors = classifier.embed(texts).astype(float).round(6)
     return schema.EmbedResponse(_name(classifier.manifest), vectors.tolist())
 
@@ -166,10 +166,13 @@ def _info(manifest: Manifest) -> schema.ModelInfo:
 
 def _observe(method: str, route: str, status: int, milliseconds: float, context: Any) -> None:
     """One line a request, both log and metrics."""
-    metrics.add("Requests", 1)
-    metrics.add("Milliseconds", round(milliseconds, 3), "Milliseconds")
-    metrics.add("Errors", int(status >= 500))
-    metrics.flush(route=label(method, route), status=status, request_id=context.aws_request_id)
+    metrics.add_metadata("route", label(method, route))
+    metrics.add_metadata("status", status)
+    metrics.add_metadata("request_id", context.aws_request_id)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+    metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, round(milliseconds, 3))
+    metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
+    metrics.flush_metrics()
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:

@@ -38,7 +38,7 @@ def make_server(
     The environment variable FENLEI_API_KEY makes it ask for that key wherever the gateway would ask for one. Raises
     BundleError, or InputError if the port cannot be bound.
     """
-    os.environ["METRICS_DISABLED"] = "true"
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
     from build import contract
     from handler import api, pages

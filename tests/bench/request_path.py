@@ -35,7 +35,7 @@ JSON = {"Content-Type": "application/json"}
 
 def main(bundle_path: Path) -> None:
     os.environ["MODEL_DIR"] = str(bundle_path)
-    os.environ["METRICS_DISABLED"] = ""
+    os.environ["POWERTOOLS_METRICS_DISABLED"] = "false"
     results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - the handler prints its metrics there
     bundle = bundles.load(bundle_path)
     sources = [golden.text[:CHARACTERS] for golden in bundle.golden() if len(golden.text) >= CHARACTERS]

@@ -30,8 +30,8 @@ def log() -> list[str]:
 @pytest.fixture(scope="module")
 def server(bundle_path: Path, log: list[str]) -> Iterator[ThreadingHTTPServer]:
     with pytest.MonkeyPatch.context() as environment:
-        for name in ("MODEL_DIR", "METRICS_DISABLED"):
-            environment.setenv(name, "")  # the server sets them: have them put back
+        for name in ("MODEL_DIR", "POWERTOOLS_METRICS_DISABLED"):
+            environment.setenv(name, "false")  # the server sets them: have them put back
         environment.setattr(pages, "contract", "")
         environment.delenv("FENLEI_API_KEY", raising=False)
         server = make_server([bundle_path], "127.0.0.1", 0, log.append)

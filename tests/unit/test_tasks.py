@@ -100,7 +100,9 @@ def test_mutual_information_of_two_groupings(first: list[int], second: list[obje
 
 
 def test_auto_takes_a_family_and_says_why(some_reviews: Path, tmp_path: Path) -> None:
-    trained = fenlei("train", some_reviews, "--columns", "label,text", "--family", "auto", "--no-refit", "-o", tmp_path / "auto")
+    trained = fenlei(
+        "train", some_reviews, "--columns", "label,text", "--family", "auto", "--no-refit", "-o", tmp_path / "auto"
+    )
 
     assert trained.status == 0, trained.errors
     assert "is the smallest within" in trained.errors
