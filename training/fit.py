@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.errors import InputError
 from training.families import Family, Spec
 from training.ngrams import pad
 from training.tasks import Task
@@ -127,7 +128,14 @@ def descend(job: Job, model: Any) -> Fitted:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without what its C++ side prints about missing GPUs before its log level counts."""
+    """Imports TensorFlow without what its C++ side prints about missing GPUs before its log level counts.
+
+    Raises InputError if the environment asks for several workers.
+    """
+    if "TF_CONFIG" in os.environ:
+        raise InputError(
+            "TF_CONFIG names several workers, and Keras 3 cannot fit a model on several; unset it to train on this one."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # oneDNN's results depend on the processor; without it the same seed gives the same model on more machines.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 from support import ROOT
 
 FAMILIES = ("logistic", "cnn", "lstm", "hybrid")
+# A shell's background job ignores Ctrl-C, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 COMMAND = Path(sys.executable).with_name("fenlei")
 
 
@@ -29,7 +32,15 @@ def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     words = [str(argument) for argument in (COMMAND, *arguments)]
-    return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=environment, encoding="utf-8")
+    return subprocess.Popen(
+        words,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        cwd=cwd,
+        env=environment,
+        encoding="utf-8",
+    )
 
 
 def finish(process: subprocess.Popen[str], given: str | None = None) -> Ran:

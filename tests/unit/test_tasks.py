@@ -100,9 +100,11 @@ def test_mutual_information_of_two_groupings(first: list[int], second: list[obje
 
 
 def test_auto_takes_a_family_and_says_why(some_reviews: Path, tmp_path: Path) -> None:
-    trained = fenlei(
-        "train", some_reviews, "--columns", "label,text", "--family", "auto", "--no-refit", "-o", tmp_path / "auto"
-    )
+    few = tmp_path / "few.tsv"
+    few.write_text("\n".join(some_reviews.read_text(encoding="utf-8").splitlines()[::4]), encoding="utf-8")
+
+    options = ("--columns", "label,text", "--family", "auto", "--no-refit")
+    trained = fenlei("train", few, *options, "-o", tmp_path / "auto")
 
     assert trained.status == 0, trained.errors
     assert "is the smallest within" in trained.errors
@@ -137,6 +139,17 @@ def test_training_goes_on_where_it_was_interrupted(some_reviews: Path, tmp_path:
     assert "epoch 1:" in first.errors
     assert "epoch 1:" not in again.errors
     assert whole.json()["version"] == first.json()["version"] == again.json()["version"]
+
+
+def test_several_workers_are_refused_in_a_sentence(
+    some_reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}}')
+
+    refused = fenlei("train", some_reviews, "--columns", "label,text", "-o", tmp_path / "model")
+
+    assert refused.status == 2
+    assert "Keras 3 cannot fit a model on several" in refused.errors
 
 
 def test_the_time_budget_ends_training_early(some_reviews: Path, tmp_path: Path) -> None:

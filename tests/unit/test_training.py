@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import FAMILIES, Twice, fenlei
+from support import ROOT
 
 from handler.bundle import load
 from handler.classifier import Classifier
@@ -77,6 +78,44 @@ def test_the_golden_texts_hold_on_the_interpreter_of_this_machine(
     for expected, found in zip(golden, classifier.classify([g.text for g in golden]), strict=True):
         by_label = {score.label: score.score for score in found.scores}
         assert [by_label[label] for label in bundle.manifest.labels] == pytest.approx(expected.probabilities, abs=0.02)
+
+
+REPLAY = """
+import sys
+from pathlib import Path
+from handler.bundle import load
+from handler.classifier import Classifier
+from handler.interpreter import RUNTIME
+bundle = load(Path(sys.argv[1]))
+classifier, golden = Classifier(bundle), bundle.golden()
+found = classifier.predict(classifier.encode([line.text for line in golden]).ids)
+off = max(abs(a - b) for line, row in zip(golden, found.tolist()) for a, b in zip(line.probabilities, row))
+print(RUNTIME, off, classifier.embed(["好"]).shape[1])
+"""
+
+
+@pytest.mark.parametrize("family", sorted(set(families()) - set(FAMILIES)))
+def test_every_other_family_trains_converts_and_serves_on_every_runtime(
+    some_reviews: Path, tmp_path: Path, family: str
+) -> None:
+    # GIVEN little to learn from: this is about the way, and the families above show that it leads somewhere
+    task = ("--task", "cluster", "--clusters", 3) if family == "cluster" else ()
+    options = ("--columns", "label,text", "--family", family, "--no-refit", "--time-budget", 5, *task, "--json")
+    ran = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
+
+    assert ran.status == 0, ran.errors
+    assert ran.json()["parity"]["float_max_difference"] <= FLOAT_TOLERANCE
+    assert ran.json()["parity"]["agreement"] >= QUANTIZED_AGREEMENT
+    check_operations(load(tmp_path / "model").model)
+    pythons = [Path(sys.executable), *sorted(ROOT.glob(".envs/handler-*/bin/python"))]
+    for python in pythons:
+        command = [python, "-c", REPLAY, tmp_path / "model"]
+        replayed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert replayed.returncode == 0, replayed.stderr
+        runtime, off, width = replayed.stdout.split()
+        assert runtime in ("tflite-runtime", "ai-edge-litert")
+        assert float(off) < 0.05
+        assert int(width) == 64
 
 
 # --- more than two labels -------------------------------------------------------------------------
