@@ -56,8 +56,8 @@ def line_chart(lines: Sequence[Line], across: str, up: str) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{up} over {across}">'
         f'<path class="axis" d="M{MARGIN},{MARGIN}V{base}H{end}"/>{drawn}{legend if len(lines) > 1 else ""}'
-        f'<text x="{MARGIN}" y="{base + 16}">{left:g}</text>'
-        f'<text x="{end}" y="{base + 16}" text-anchor="end">{right:g}</text>'
+        f'<text x="{MARGIN}" y="{base + 16}">{left:.3g}</text>'
+        f'<text x="{end}" y="{base + 16}" text-anchor="end">{right:.3g}</text>'
         f'<text x="{WIDTH / 2}" y="{base + 32}" text-anchor="middle">{across}</text>'
         f'<text x="{MARGIN - 4}" y="{base}" text-anchor="end">{low:.3g}</text>'
         f'<text x="{MARGIN - 4}" y="{MARGIN + 8}" text-anchor="end">{high:.3g}</text>'
