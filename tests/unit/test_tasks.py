@@ -127,18 +127,17 @@ def test_self_training_says_what_it_brought(some_reviews: Path, tmp_path: Path) 
 
 
 def test_training_goes_on_where_it_was_interrupted(some_reviews: Path, tmp_path: Path) -> None:
-    # GIVEN a training that was stopped by its time budget after some epochs, and one that was not
+    # GIVEN a training that kept its state after each epoch
     options = ("--columns", "label,text", "--family", "cnn", "--no-refit", "--name", "reviews", "--json")
-    whole = fenlei("train", some_reviews, *options, "-o", tmp_path / "whole")
     state = ("--checkpoint", tmp_path / "state")
     first = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "first")
     again = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "again")
 
     # THEN going on from the end trains no further epoch and gives the same model
-    assert whole.status == first.status == again.status == 0, again.errors
+    assert first.status == again.status == 0, again.errors
     assert "epoch 1:" in first.errors
     assert "epoch 1:" not in again.errors
-    assert whole.json()["version"] == first.json()["version"] == again.json()["version"]
+    assert first.json()["version"] == again.json()["version"]
 
 
 def test_several_workers_are_refused_in_a_sentence(
