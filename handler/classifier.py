@@ -25,6 +25,15 @@ class Encoded(NamedTuple):
     truncated: list[bool]
 
 
+class Span(NamedTuple):
+    """Characters [start, end) of a text, and the tokens `first` to `last` that they became."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
 class Classifier:
     """A bundle, ready to answer."""
 
@@ -51,18 +60,19 @@ class Classifier:
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
         encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
-        encoded = _encoded(encodings)
-        occluded = [ids[:i] + ids[i + 1 :] for ids in encoded.ids for i in range(len(ids))]
+        encoded, spans = _encoded(encodings), list(map(_spans, encodings))
+        pairs = zip(encoded.ids, spans, strict=True)
+        occluded = [ids[: span.first] + ids[span.last + 1 :] for ids, row in pairs for span in row]
         output = self.predict(encoded.ids + occluded)
         far = self.manifest.activation == "distance"  # the smallest wins, and leaving a good token out makes it larger
         gain = -output if far else output
         winners = gain[: len(texts)].argmax(axis=1)
         predictions, start = [], len(texts)
         for i, prediction in enumerate(self._predictions(encoded, output[: len(texts)], top_k)):
-            end = start + len(encoded.ids[i])
+            end = start + len(spans[i])
             effects = (gain[i, winners[i]] - gain[start:end, winners[i]]).round(6).tolist()
-            spans = zip(encodings[i].offsets, effects, strict=True)
-            predictions.append(replace(prediction, explanation=[Contribution(*span, e) for span, e in spans]))
+            contributions = [Contribution(s.start, s.end, e) for s, e in zip(spans[i], effects, strict=True)]
+            predictions.append(replace(prediction, explanation=contributions))
             start = end
         return predictions
 
@@ -150,6 +160,17 @@ class Classifier:
 
 def _encoded(encodings: Sequence[Encoding]) -> Encoded:
     return Encoded([e.ids for e in encodings], [bool(e.overflowing) for e in encodings])
+
+
+def _spans(encoding: Encoding) -> list[Span]:
+    """The spans of an encoding; tokens that share a character (as the mark of a beginning does) make one span."""
+    spans: list[Span] = []
+    for i, (start, end) in enumerate(encoding.offsets):
+        if spans and start < spans[-1].end:
+            spans[-1] = Span(spans[-1].start, max(end, spans[-1].end), spans[-1].first, i)
+        else:
+            spans.append(Span(start, end, i, i))
+    return spans
 
 
 def activate(logits: NDArray[np.float32], activation: str, temperature: float) -> NDArray[np.float64]:

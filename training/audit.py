@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from training.data import Example, Splits
 from training.errors import InputError
+from training.tasks import SKEW
 
 FEW_EXAMPLES = 10
-SKEW = 10
 LONG_TEXT = 100_000
 
 

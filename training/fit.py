@@ -162,18 +162,19 @@ def lengths_up_to(max_tokens: int) -> list[int]:
 
 
 def make_batches(job: Job) -> Any:
-    """A tf.data pipeline of (ids, targets), shuffled anew each epoch, texts of like length together."""
+    """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, texts of like length together."""
     import tensorflow as tf
 
     lengths = lengths_up_to(job.spec.max_tokens)
     ids = tf.RaggedTensor.from_row_lengths(
         np.concatenate([np.asarray(row, np.int32) for row in job.train.ids]), [len(row) for row in job.train.ids]
     )
-    rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(job.train.targets)))
+    targets = job.train.targets
+    rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(targets), job.task.importance(targets)))
     rows = rows.shuffle(len(job.train.ids), seed=job.seed)
-    rows = rows.map(lambda row, target: (row, target))  # a ragged row becomes a plain tensor on its way
+    rows = rows.map(lambda *row: row)  # a ragged row becomes a plain tensor on its way
     return rows.bucket_by_sequence_length(
-        element_length_func=lambda row, _: tf.shape(row)[0],
+        element_length_func=lambda row, *_: tf.shape(row)[0],
         bucket_boundaries=[length + 1 for length in lengths],
         bucket_batch_sizes=[job.family.batch_size] * (len(lengths) + 1),
         pad_to_bucket_boundary=True,

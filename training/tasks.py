@@ -11,6 +11,8 @@ from training.data import SEPARATOR, Example, Kind
 from training.errors import InputError
 
 LABEL_SMOOTHING = 0.1
+# The most frequent label over the rarest, from which on labels count as skewed.
+SKEW = 10
 
 Targets = NDArray[Any]
 Logits = NDArray[np.float32]
@@ -49,6 +51,10 @@ class Task(ABC):
     def feed(self, targets: Targets) -> NDArray[np.float32]:
         """Targets as the loss wants them: float32 [n, width]."""
 
+    def importance(self, targets: Targets) -> NDArray[np.float32]:
+        """How much each text counts in training [n], 1 on average."""
+        return np.ones(len(targets), np.float32)
+
     def signs(self, targets: Targets) -> NDArray[np.float64]:
         """Targets for margins: -1 or 1 [n, width]."""
         return self.feed(targets).astype(np.float64) * 2 - 1
@@ -84,6 +90,15 @@ class Classify(Task):
         if self.width == 1:
             return targets.astype(np.float32)[:, None]
         return np.eye(self.width, dtype=np.float32)[targets]
+
+    def importance(self, targets: Targets) -> NDArray[np.float32]:
+        """Texts of rarer labels count more if labels are skewed: with the root of how much rarer they are."""
+        counts = np.bincount(targets, minlength=len(self.labels))
+        if counts.max() < SKEW * max(1, counts.min()):
+            return super().importance(targets)
+        weights = np.sqrt(counts.max() / np.maximum(counts, 1))[targets]
+        balanced: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+        return balanced
 
     def score(self, logits: Logits, targets: Targets) -> float:
         return macro_f1(targets, predict_labels(logits))

@@ -3,9 +3,11 @@
 Features are counts times inverse document frequency, of unit length. Each weight is w = s v, where s is the absolute
 log-count ratio of its n-gram for the label against the rest, and v is regularised: Wang and Manning 2012,
 "Baselines and Bigrams". The loss is the squared hinge, one label against the rest, as in Fan et al. 2008,
-"LIBLINEAR"; for numbers it is the squared error. Minimised by L-BFGS (Liu and Nocedal 1989).
+"LIBLINEAR"; for numbers it is the squared error. Minimised as in Keerthi and DeCoste 2005, "A Modified Finite Newton
+Method for Fast Solution of Large Scale Linear SVMs", several times as fast here as L-BFGS.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 
 from training.ngrams import Ids, NgramDictionary
 
-ITERATIONS = 150
+NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
 TOLERANCE = 2e-3
+TINY = 1e-30
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 class Wide(NamedTuple):
@@ -59,36 +62,80 @@ def fit_wide(features: Features, signs: Floats, squared_error: bool, cost: float
 
     `cost` weighs errors against regularisation; `share` is how much of the scale is Naive Bayes, the rest uniform.
     """
-    from scipy.optimize import minimize
+    from scipy import sparse
 
-    matrix, transposed = features.matrix, features.matrix.T.tocsr()
+    matrix, inverse = features.matrix, features.inverse_frequency
     scale = np.ones((matrix.shape[1], signs.shape[1]))
     if not squared_error:
         ratio = np.abs(_log_count_ratio(matrix, signs > 0))
         scale = share * ratio + (1 - share) * ratio[1:].mean(axis=0)
-    size, width = scale.shape
-    norms: list[float] = []
+    with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr()
+    scale = np.vstack([scale, np.ones(signs.shape[1])])
+    found = _minimise(with_bias, scale, signs, squared_error, cost) * scale
+    return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
-    def objective(flat: Floats) -> tuple[float, Floats]:
-        free, bias = flat[:-width].reshape(size, width), flat[-width:]
-        output = matrix @ (free * scale) + bias
-        gap = output - signs if squared_error else np.minimum(signs * output - 1.0, 0.0) * signs
-        value = 0.5 * float(flat @ flat) + cost * float(np.sum(gap * gap))
-        slope = 2 * cost * gap
-        gradient = np.concatenate([(free + scale * (transposed @ slope)).ravel(), bias + slope.sum(axis=0)])
-        norms.append(float(np.linalg.norm(gradient)))
-        return value, gradient
 
-    def stop_when_flat(_: Floats) -> None:
-        if norms[-1] < TOLERANCE * norms[0]:
-            raise StopIteration
+def _minimise(matrix: Any, scale: Floats, signs: Floats, squared_error: bool, cost: float) -> Floats:
+    """The free weights v [rows, width] that minimise |v|^2 / 2 + cost * sum of squared gaps, each column by itself.
 
-    start = np.zeros(size * width + width)
-    found = minimize(
-        objective, start, jac=True, method="L-BFGS-B", callback=stop_when_flat, options={"maxiter": ITERATIONS}
-    ).x
-    weights = found[:-width].reshape(size, width) * scale * features.inverse_frequency[:, None]
-    return Wide(weights, features.inverse_frequency**2, found[-width:])
+    Newton's method over the texts that have a gap, each step found by conjugate gradients, all columns at once.
+    """
+    matrix, scale, signs = matrix.astype(np.float32), scale.astype(np.float32), signs.astype(np.float32)
+    transposed = matrix.T.tocsr()
+
+    def gaps(output: Floats) -> Floats:
+        return output - signs if squared_error else np.minimum(signs * output - 1, 0) * signs
+
+    def values(free: Floats, output: Floats) -> Floats:
+        total: Floats = 0.5 * np.sum(free**2, axis=0) + cost * np.sum(gaps(output) ** 2, axis=0)
+        return total
+
+    free, output = np.zeros_like(scale), np.zeros_like(signs)
+    first: Floats | None = None
+    for _ in range(NEWTON_STEPS):
+        gap = gaps(output)
+        gradient = free + 2 * cost * scale * (transposed @ gap)
+        norm = np.linalg.norm(gradient, axis=0)
+        first = norm if first is None else first
+        if np.all(norm <= TOLERANCE * first):
+            break
+        counted = 2 * cost * (gap != 0).astype(np.float32)
+
+        def curve(direction: Floats, counted: Floats = counted) -> Floats:
+            product: Floats = matrix @ (scale * direction)
+            curved: Floats = direction + scale * (transposed @ (counted * product))
+            return curved
+
+        near = np.minimum(0.1, np.sqrt(norm / np.maximum(first, TINY))) * norm
+        direction = _conjugate_gradients(curve, -gradient, near)
+        change = matrix @ (scale * direction)
+        needed = 1e-4 * np.sum(gradient * direction, axis=0)
+        size, before = np.ones_like(norm), values(free, output)
+        for _ in range(HALVINGS):
+            too_far = values(free + size * direction, output + size * change) > before + size * needed
+            if not too_far.any():
+                break
+            size = np.where(too_far, size / 2, size)
+        free, output = free + size * direction, output + size * change
+    found: Floats = free.astype(np.float64)
+    return found
+
+
+def _conjugate_gradients(curve: Callable[[Floats], Floats], target: Floats, near: Floats) -> Floats:
+    """Solves curve(x) = target [rows, width], each column by itself, until the residuals are as small as `near`."""
+    found, residual, direction = np.zeros_like(target), target.copy(), target.copy()
+    squares = np.sum(residual**2, axis=0)
+    for _ in range(GRADIENT_STEPS):
+        curved = curve(direction)
+        length = squares / np.maximum(np.sum(direction * curved, axis=0), TINY)
+        found += length * direction
+        residual -= length * curved
+        left = np.sum(residual**2, axis=0)
+        if np.all(np.sqrt(left) <= near):
+            break
+        direction = residual + left / np.maximum(squares, TINY) * direction
+        squares = left
+    return found
 
 
 def score_wide(features: Features, wide: Wide) -> Floats:

@@ -30,7 +30,7 @@ Predict = Callable[[Sequence[str]], list[str]]
 
 
 class Data(NamedTuple):
-    """One data set; `fresh` are the test texts that do not stand in training."""
+    """One data set; `fresh` are the test texts that stand neither in training nor in development."""
 
     name: str
     train: list[Example]
@@ -42,7 +42,7 @@ class Data(NamedTuple):
     def read(cls, directory: Path) -> "Data":
         columns = Columns(names=("label", "text"))
         parts = [read(directory / f"{name}.tsv", columns) for name in ("train", "dev", "test")]
-        fresh = {example.text for example in unseen(parts[2], parts[0])}
+        fresh = {example.text for example in unseen(parts[2], parts[0] + parts[1])}
         return cls(directory.name, clean(parts[0], Cleaning()), parts[1], parts[2], fresh)
 
     @property

@@ -1,6 +1,7 @@
 """Explanations: what each token did to the answer, at its place in the text as it was sent."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def explained(classifier: Classifier, text: str) -> tuple[Prediction, list[Contr
         ("ＡＢ１好", ["Ａ", "Ｂ", "１", "好"]),  # full width: the normaliser makes them narrow
         ("好😀👍🏽吧", ["好", "😀", "👍", "🏽", "吧"]),  # beyond the 16-bit plane: one code point each
         ("  很  好 ", ["很", "好"]),
-        ("ﬁ㍿", ["ﬁ", "ﬁ", "㍿", "㍿", "㍿", "㍿"]),  # one character, several tokens
+        ("ﬁ㍿", ["ﬁ", "㍿"]),  # one character, several tokens: they count together
         ("I don't", ["I", "d", "o", "n", "'", "t"]),
     ],
 )
@@ -79,17 +80,16 @@ def test_an_explained_answer_is_the_same_answer(classifier: Classifier, reviews:
             explained_.truncated,
         )
         assert plain.confidence == pytest.approx(explained_.confidence, abs=1e-5)
-        assert len(explained_.explanation) == explained_.tokens
+        assert 0 < len(explained_.explanation) <= explained_.tokens
 
 
 @given(text=st.text(min_size=1, max_size=60))
-def test_any_text_is_explained_with_a_span_within_it_for_each_token(classifier: Classifier, text: str) -> None:
+def test_any_text_is_explained_by_spans_within_it_that_do_not_overlap(classifier: Classifier, text: str) -> None:
     prediction, contributions = explained(classifier, text)
 
-    assert len(contributions) == prediction.tokens
+    assert len(contributions) <= prediction.tokens
     assert all(0 <= c.start <= c.end <= len(text) and -1 <= c.effect <= 1 for c in contributions)
-    starts = [c.start for c in contributions]
-    assert starts == sorted(starts)
+    assert all(before.end <= after.start for before, after in pairwise(contributions))
 
 
 def test_a_token_that_was_not_read_is_not_explained(characters: Classifier) -> None:
@@ -102,7 +102,7 @@ def test_a_token_that_was_not_read_is_not_explained(characters: Classifier) -> N
 def test_the_api_explains_when_asked_and_only_then(post: Call) -> None:
     assert "explanation" not in post({"text": "很好"}).body["predictions"][0]
     (prediction,) = post({"text": "很好", "explain": True}).body["predictions"]
-    assert [set(entry) for entry in prediction["explanation"]] == [{"start", "end", "effect"}] * prediction["tokens"]
+    assert [set(entry) for entry in prediction["explanation"]] == [{"start", "end", "effect"}] * 2
 
 
 def test_at_most_eight_texts_are_explained_and_that_is_said_before_any_work(
