@@ -42,7 +42,10 @@ def audit(splits: Splits) -> Audit:
         *_balance(splits),
         Finding("texts with U+FFFD, the mark of an encoding gone wrong", _holding(splits.train, "\ufffd")),
         Finding("texts with control characters", sum(map(_has_control, splits.train))),
-        Finding(f"texts over {LONG_TEXT:,} characters", sum(len(e.text) > LONG_TEXT for e in splits.train)),
+        Finding(
+            f"texts over {LONG_TEXT:,} characters, of which only the beginning is read",
+            sum(len(e.text) > LONG_TEXT for e in splits.train),
+        ),
     ]
     lengths = [len(example.text) for example in splits.train]
     return Audit(

@@ -26,7 +26,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
         self.every = max(1, int(steps * AVERAGED_SHARE) // AVERAGED_POINTS)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         if step > self.first and step % self.every == 0:
             weights = self.model.get_weights()
             self.averaged += 1

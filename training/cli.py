@@ -252,6 +252,8 @@ def _tell_audit(splits: Any, found: Any) -> None:
     )
     for finding in found.findings:
         messages.print(f"audit: {finding.count:,} {finding.text}", soft_wrap=True, markup=False)
+    if splits.labels and not splits.dev:
+        _warn("no development texts are held out, so settings and confidences are not adjusted to these data")
     if not splits.test:
         _warn("no test texts are held out, so there will be no score")
 

@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from handler.classifier import Classifier
+from handler.schema import Prediction
 from training import charts
 from training.audit import Audit
 from training.train import Trained
 
 PEERS = Path(__file__).parent / "peers.json"
+SHOWN_CHARACTERS = 300
 
 
 class Peer(NamedTuple):
@@ -20,26 +24,49 @@ class Peer(NamedTuple):
     accuracy: float
 
 
-class Mistake(NamedTuple):
-    """A test text that was answered wrongly, and how sure the model was."""
+class Piece(NamedTuple):
+    """A stretch of a text, and how much it spoke for the answer: from -1 (against) to 1, relative to the strongest."""
 
     text: str
+    weight: float
+
+
+class Mistake(NamedTuple):
+    """A test text that was answered wrongly, in pieces, and how sure the model was."""
+
+    pieces: list[Piece]
     label: str
     answered: str
     confidence: float
 
 
 def mistakes(trained: Trained, most: int = 20) -> list[Mistake]:
-    """The test texts that the model is most wrongly sure of."""
+    """The test texts that the model is most wrongly sure of, and what in them it went by."""
     if trained.outputs is None or trained.outputs.targets.ndim == 2:
         return []
     predicted, labels = trained.outputs.calibrated, trained.bundle.manifest.labels
-    found = [
-        Mistake(example.text[:300], example.label, labels[int(row.argmax())], float(row.max()))
-        for example, row in zip(trained.splits.test, predicted, strict=True)
-        if labels[int(row.argmax())] != example.label
+    wrong = np.flatnonzero(predicted.argmax(axis=1) != trained.outputs.targets)
+    worst = wrong[np.argsort(-predicted[wrong].max(axis=1), kind="stable")][:most]
+    examples = [trained.splits.test[i] for i in worst]
+    explained = Classifier(trained.bundle).explain([example.text for example in examples]) if examples else []
+    return [
+        Mistake(_pieces(example.text, prediction), example.label, labels[int(row.argmax())], float(row.max()))
+        for example, prediction, row in zip(examples, explained, predicted[worst], strict=True)
     ]
-    return sorted(found, key=lambda mistake: -mistake.confidence)[:most]
+
+
+def _pieces(text: str, prediction: Prediction) -> list[Piece]:
+    """The text up to SHOWN_CHARACTERS, cut where the explanation cuts it; what no token covers weighs nothing."""
+    contributions = prediction.explanation or []
+    strongest = max((abs(c.effect) for c in contributions), default=0.0) or 1.0
+    pieces, done = [], 0
+    for c in contributions:
+        if c.start >= SHOWN_CHARACTERS:
+            break
+        pieces += [Piece(text[done : c.start], 0.0), Piece(text[c.start : c.end], c.effect / strongest)]
+        done = c.end
+    pieces.append(Piece(text[done : max(done, SHOWN_CHARACTERS)], 0.0))
+    return [piece for piece in pieces if piece.text]
 
 
 def peers(trained: Trained) -> list[Peer]:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from command import fenlei
 
 from training.audit import audit, core, unseen
-from training.data import Example, Splits
+from training.data import Example, Splits, make_splits
 
 
 def splits_of(train: list[Example], dev: list[Example] | None = None, test: list[Example] | None = None) -> Splits:
@@ -39,6 +40,31 @@ def test_skew_scripts_and_broken_encodings_are_told() -> None:
     assert counts["labels with fewer than 10 training texts: expect little of them"] == 1
     assert told.labels == {"common": 40, "rare": 1}
     assert set(told.scripts) == {"Latin", "digits", "Han", "Replacement"} - {"Replacement"}
+
+
+FEW = "labels with fewer than 10 training texts: expect little of them"
+UNCHECKED = "labels that no development text has, so that nothing is chosen for them"
+SKEWED = "times the rarest label fits into the most frequent, over 10"
+LONG = "texts over 100,000 characters, of which only the beginning is read"
+PLENTY = [Example(f"{label} text {i}", label) for label in "ab" for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("examples", "dev", "told"),
+    [
+        ([*PLENTY, Example("alone", "c")], None, {FEW: 1, UNCHECKED: 1, SKEWED: 32}),
+        (PLENTY, PLENTY[:5], {UNCHECKED: 1}),
+        ([Example(f"{i} of two", f"label {i // 2}") for i in range(400)], None, {FEW: 200}),
+        ([*PLENTY, Example("长" * 350_000, "a")], [], {LONG: 1}),
+    ],
+    ids=["one example of a label", "a label missing in development", "200 labels of two texts", "a text of 1 MB"],
+)
+def test_data_that_will_disappoint_are_told_of(
+    examples: list[Example], dev: list[Example] | None, told: dict[str, int]
+) -> None:
+    findings = audit(make_splits(examples, dev, None, seed=0)).findings
+
+    assert {f.text: f.count for f in findings if f.text in (FEW, UNCHECKED, SKEWED, LONG)} == told
 
 
 def test_strict_stops_on_leakage(tmp_path: Path) -> None:
