@@ -13,14 +13,15 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy bench-training sam lock build-ApiFunction
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make test     lint, types, and every test"
-	@echo "make bench    measure the request path"
+	@echo "make bench    measure the request path, and how fast families train"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
+	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew"
@@ -106,11 +107,18 @@ integration-%: .envs/handler-%/ready
 bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
+	$(SAY) "training"
+	@.envs/bench/bin/python -m tests.bench.training throughput
 
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready
 	$(SAY) "fenlei beside fastText and scikit-learn"
 	@.envs/bench/bin/python -m tests.bench.accuracy $(DATA)
+
+# PART: tokenizers, quantization, clusters, self-training or throughput.
+bench-training: .envs/bench/ready
+	$(SAY) "training: $(PART)"
+	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
 
 # --- the package ----------------------------------------------------------------------------------
 
