@@ -54,7 +54,11 @@ def train(
     all_quantizations: Annotated[bool, typer.Option(help="Compare every quantisation in the report.")] = False,
     time_budget: Annotated[float, typer.Option(min=1, help="Stop training after so many seconds.")] = float("inf"),
     log_directory: Annotated[Path | None, typer.Option(help="Write TensorBoard events there.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Keep the state there; go on from it if it is there.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Keep the state there; go on from it if it is there.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The pre-trained encoder that --family encoder or cluster starts from.")
+    ] = None,
+    tune: Annotated[str, typer.Option(help="What of an encoder is trained: head, all, or its top N layers.")] = "all",
     refit: Annotated[bool, typer.Option(help="In the end, train on the development texts too.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; by default that of the output.")] = "",
@@ -68,19 +72,12 @@ def train(
     from training.convert import check_quantization
     from training.data import make_splits, read
     from training.datasets import read_dataset
-    from training.families import get_family
     from training.tasks import check_task
-    from training.tokenizer import check_kind
 
     if (file is None) == (not dataset):
         raise InputError("Give either a file with labelled texts or --dataset NAME, and not both.")
     kind = check_task(task, multi_label)
-    default = "cluster" if task == "cluster" else "hybrid"
-    chosen = get_family(default if family in ("", "auto") else family)
-    if tokenizer:
-        chosen = chosen._replace(tokenizer=check_kind(tokenizer))
-    if (chosen.name == "cluster") != (task == "cluster"):
-        raise InputError("--task cluster and --family cluster belong together; give both or neither.")
+    chosen = _family(family, task, tokenizer, checkpoint, tune)
     check_quantization(quantize)
     writing.check_destination(output, force)
     names = _columns(columns, text_column, label_column)
@@ -101,7 +98,7 @@ def train(
     options = Options(
         name or output.name, chosen, quantize, seed, source, task, multi_label, refit, all_quantizations, clusters
     )
-    controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, checkpoint)
+    controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, resume)
     with messages.status("loading TensorFlow") as status:
         load_tensorflow()
         progress = Progress(lambda text: status.update(f"{text} …"), _warn, controls)
@@ -214,6 +211,27 @@ def main() -> None:
 def _fail(sentence: str, exit_code: int) -> None:
     messages.print(f"error: {sentence}", markup=False, soft_wrap=True)
     sys.exit(exit_code)
+
+
+def _family(name: str, task: str, tokenizer: str, checkpoint: Path | None, tune: str) -> Any:
+    """The family that the options name, with what it starts from. Raises InputError if they do not fit together."""
+    from training.families import get_family
+    from training.families.encoder import start_from
+    from training.tokenizer import check_kind
+
+    default = "cluster" if task == "cluster" else "encoder" if checkpoint else "hybrid"
+    chosen = get_family(default if name in ("", "auto") else name)
+    if (chosen.name == "cluster") != (task == "cluster"):
+        raise InputError("--task cluster and --family cluster belong together; give both or neither.")
+    if chosen.name == "encoder" and not checkpoint:
+        raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")
+    if checkpoint and (name == "auto" or chosen.name not in ("encoder", "cluster")):
+        raise InputError(f"--checkpoint is for --family encoder and cluster, not for {name}; leave one out.")
+    if checkpoint and tokenizer:
+        raise InputError("--checkpoint brings a tokenizer along; leave --tokenizer out.")
+    if checkpoint:
+        return start_from(chosen, checkpoint, tune)
+    return chosen._replace(tokenizer=check_kind(tokenizer)) if tokenizer else chosen
 
 
 def _columns(names: str, text: str, label: str) -> Any:

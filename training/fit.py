@@ -62,12 +62,14 @@ class Job(NamedTuple):
 class Fitted(NamedTuple):
     """A trained model, per epoch the loss and the development score, and the settings that development chose.
 
-    A job with those settings and no development texts trains the same kind of model without choosing anew.
+    A job with those settings and no development texts trains the same kind of model without choosing anew. `embedder`
+    is the model's own way to embed, if it has one: token ids -> L2-normalised vectors [batch, width].
     """
 
     model: Any
     history: list[dict[str, float]]
     settings: dict[str, float]
+    embedder: Any = None
 
 
 def run(job: Job) -> Fitted:
@@ -178,7 +180,7 @@ def make_batches(job: Job) -> Any:
     """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, texts of like length together."""
     import tensorflow as tf
 
-    lengths = lengths_up_to(job.spec.max_tokens)
+    lengths = (job.family.lengths or lengths_up_to)(job.spec.max_tokens)
     smallest = job.family.batch_size
     batch_size = max(smallest, min(LARGEST_BATCH * smallest, len(job.train.ids) // STEPS))
     ids = tf.RaggedTensor.from_row_lengths(

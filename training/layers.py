@@ -199,7 +199,7 @@ def inverse_root(values: Any) -> Any:
 
 
 def quantize_tables(model: keras.Model, on: bool) -> None:
-    """Stores every Table of a model as int8, or as floats again."""
+    """Makes every layer that can be stored as int8 ready for that, or stores floats again."""
     for layer in model._flatten_layers():
-        if isinstance(layer, Table):
+        if hasattr(layer, "store_as_int8"):
             layer.store_as_int8(on)

@@ -18,6 +18,7 @@ from handler.bundle import EMBED, FORMAT, PREDICT, Baseline, Bundle, Golden, Man
 from handler.classifier import Classifier, activate
 from training import calibrate
 from training.audit import unseen
+from training.checkpoint import ENDS
 from training.convert import QUANTIZATIONS, RUNTIMES, convert, signatures_for
 from training.data import Example, Splits, fingerprint
 from training.errors import ParityError
@@ -26,7 +27,7 @@ from training.families import Family, Spec
 from training.fit import Controls, Encoded, Job, lengths_up_to, predict, run
 from training.tasks import Classify, Cluster, MultiLabel, Regress, Task
 from training.tokenizer import UNKNOWN_ID, train_tokenizer
-from training.vectors import EMBEDDING_WIDTH, token_vectors
+from training.vectors import token_vectors
 
 GOLDEN_TEXTS = 200
 LATENCY_TEXTS = 200
@@ -113,7 +114,7 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
 
     started = time.perf_counter()
     family, task = options.family, make_task(options, splits)
-    progress.step(f"training the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
+    progress.step(f"preparing the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
     tokenizer, max_tokens = fit_tokenizer(family, [example.text for example in splits.train])
     parts = [_encode(tokenizer, part, task) for part in (splits.train, splits.dev, splits.test)]
     tokens = tuple(str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size()))
@@ -122,19 +123,20 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
     job = Job(family, spec, task, parts[0], parts[1], options.seed, progress.controls)
     fitted = run(job)
     dev_logits = predict(fitted.model, parts[1].ids, max_tokens)
-    model, trained_on = fitted.model, parts[0]
+    last, trained_on = fitted, parts[0]
     in_time = time.monotonic() + (time.perf_counter() - started) < progress.controls.deadline
     if options.refit and parts[1].ids and in_time:
         progress.step("training once more, on the development texts too")
         trained_on = Encoded(parts[0].ids + parts[1].ids, np.concatenate([parts[0].targets, parts[1].targets]))
         nothing = Encoded([], parts[1].targets[:0])
-        model = run(job._replace(train=trained_on, dev=nothing, settings=fitted.settings)).model
-    model = restore_scale(model, task)
+        last = run(job._replace(train=trained_on, dev=nothing, settings=fitted.settings))
+    model = restore_scale(last.model, task)
     seconds = time.perf_counter() - started
 
     progress.step("converting to TensorFlow Lite")
-    functions = {PREDICT: model, EMBED: embedder(token_vectors(trained_on.ids, spec.vocabulary))}
-    manifest = _calibrated(_manifest(options, splits, task, trained_on, spec), dev_logits, parts[1].targets)
+    functions = {PREDICT: model, EMBED: last.embedder or embedder(token_vectors(trained_on.ids, spec.vocabulary))}
+    manifest = _manifest(options, splits, task, trained_on, spec, functions[EMBED].output_shape[-1])
+    manifest = _calibrated(manifest, dev_logits, parts[1].targets)
     examples, encoded = _compared_on(splits, parts)
     comparison = Comparison(examples, encoded, predict(model, encoded.ids, max_tokens), task, trained_on.ids)
     shipped, parity, variants = _shipped(
@@ -177,10 +179,13 @@ def make_task(options: Options, splits: Splits) -> Task:
 
 
 def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int]:
-    """Trains the family's tokenizer and gives it with the longest input, which holds 99 % of the texts whole."""
-    tokenizer = train_tokenizer(texts, family.tokenizer, family.vocabulary, family.max_tokens)
+    """The family's tokenizer, trained or brought along, and the longest input, which holds 99 % of the texts whole."""
+    if family.pretrained:
+        tokenizer, ends = family.pretrained.checkpoint.tokenizer, ENDS
+    else:
+        tokenizer, ends = train_tokenizer(texts, family.tokenizer, family.vocabulary, family.max_tokens), 0
     lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-    max_tokens = min(family.max_tokens, 32 * max(1, ceil(np.percentile(lengths, 99) / 32)))
+    max_tokens = min(family.max_tokens, 32 * max(1, ceil((np.percentile(lengths, 99) + ends) / 32)) - ends)
     tokenizer.enable_truncation(max_tokens)
     return tokenizer, max_tokens
 
@@ -265,7 +270,9 @@ def _encode(tokenizer: Tokenizer, examples: Sequence[Example], task: Task) -> En
     return Encoded([encoding.ids for encoding in encodings], task.targets(examples))
 
 
-def _manifest(options: Options, splits: Splits, task: Task, train_part: Encoded, spec: Spec) -> Manifest:
+def _manifest(
+    options: Options, splits: Splits, task: Task, train_part: Encoded, spec: Spec, embedding_width: int
+) -> Manifest:
     """All that is known before calibration; version, seal and files are set when it is written."""
     shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
@@ -284,8 +291,8 @@ def _manifest(options: Options, splits: Splits, task: Task, train_part: Encoded,
         labels=task.labels,
         activation=task.activation,
         max_tokens=spec.max_tokens,
-        embedding_width=EMBEDDING_WIDTH,
-        signatures=signatures_for(lengths_up_to(spec.max_tokens)),
+        embedding_width=embedding_width,
+        signatures=signatures_for((options.family.lengths or lengths_up_to)(spec.max_tokens)),
         temperature=1.0,
         threshold=0.0,
         quantization="none",

@@ -39,13 +39,6 @@ def token_vectors(ids: Sequence[Sequence[int]], vocabulary: int, width: int = EM
     return scaled
 
 
-def embed(ids: Sequence[Sequence[int]], vectors: Floats) -> Floats:
-    """Token ids of n texts -> the L2-normalised sums of their vectors: float32 [n, width]."""
-    sums = np.stack([vectors[np.asarray(row, np.int64)].sum(axis=0) for row in ids])
-    normalised: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-    return normalised
-
-
 def _cooccurrences(ids: Sequence[Sequence[int]], vocabulary: int, contexts: NDArray[np.int64]) -> Floats:
     """How often each token stands within WINDOW of each context token: float32 [vocabulary, contexts]."""
     column = np.full(vocabulary, -1, np.int64)

@@ -47,7 +47,7 @@ def tokenizers(data: Data) -> Table:
 def quantization(data: Data) -> Table:
     yield "data", "family", "quantisation", "MB", "same answer %", "accuracy", "calibration error", "µs a text"
     for name, family in families().items():
-        if name == "cluster":
+        if name in ("cluster", "encoder"):
             continue
         for variant in fit(data, family, all_quantizations=True).variants:
             figures = variant.summary
@@ -115,7 +115,7 @@ def self_training(data: Data) -> Table:
 def throughput(data: Data) -> Table:
     yield "data", "family", "texts a second"
     for name, family in families().items():
-        if not family.epochs:
+        if not family.epochs or name == "encoder":
             continue
         moments: list[float] = []
         watched = Controls(lambda *_, moments=moments: moments.append(time.perf_counter()))

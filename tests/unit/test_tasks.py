@@ -129,7 +129,7 @@ def test_self_training_says_what_it_brought(some_reviews: Path, tmp_path: Path) 
 def test_training_goes_on_where_it_was_interrupted(some_reviews: Path, tmp_path: Path) -> None:
     # GIVEN a training that kept its state after each epoch
     options = ("--columns", "label,text", "--family", "cnn", "--no-refit", "--name", "reviews", "--json")
-    state = ("--checkpoint", tmp_path / "state")
+    state = ("--resume", tmp_path / "state")
     first = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "first")
     again = fenlei("train", some_reviews, *options, *state, "-o", tmp_path / "again")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import write_checkpoint
 from command import FAMILIES, Twice, fenlei
 from support import ROOT
 
@@ -99,7 +100,11 @@ def test_every_other_family_trains_converts_and_serves_on_every_runtime(
     some_reviews: Path, tmp_path: Path, family: str
 ) -> None:
     # GIVEN little to learn from: this is about the way, and the families above show that it leads somewhere
-    task = ("--task", "cluster", "--clusters", 3) if family == "cluster" else ()
+    own: dict[str, tuple[object, ...]] = {
+        "cluster": ("--task", "cluster", "--clusters", 3),
+        "encoder": ("--checkpoint", write_checkpoint(tmp_path / "tiny"), "--tune", 1),
+    }
+    task = own.get(family, ())
     options = ("--columns", "label,text", "--family", family, "--no-refit", "--time-budget", 5, *task, "--json")
     ran = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
 

@@ -27,7 +27,9 @@ class Family(NamedTuple):
 
     `build` gives an uncompiled Keras model: int32 token ids [batch, length], 0 for padding -> float32
     logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
-    has a `fit` of its own, which takes a `fit.Job` and gives a `fit.Fitted`.
+    has a `fit` of its own, which takes a `fit.Job` and gives a `fit.Fitted`. `pretrained` is the encoder to start
+    from, whose tokenizer is used as it is; `lengths` gives the static input lengths up to the longest, where
+    `fit.lengths_up_to` is too coarse.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Family(NamedTuple):
     learning_rate: float = 1e-3
     build: Callable[[Spec], Any] | None = None
     fit: Callable[[Any], Any] | None = None
+    lengths: Callable[[int], list[int]] | None = None
+    pretrained: Any = None
 
 
 @cache

@@ -2,7 +2,8 @@
 
 Source: Lloyd 1982, "Least Squares Quantization in PCM": assign each point to the nearest centre, move each centre to
 the mean of its points, repeat; started as in Arthur and Vassilvitskii 2007, "k-means++". The embeddings are those of
-`training.vectors`. A cluster is named by the tokens that stand in it most out of proportion.
+`training.vectors`, or with `--checkpoint` those of a pre-trained encoder. A cluster is named by the tokens that stand
+in it most out of proportion.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.families import Family
-from training.fit import Fitted, Job
-from training.vectors import embed, token_vectors
+from training.fit import Fitted, Job, predict
+from training.vectors import token_vectors
 
 STARTS = 4
 ITERATIONS = 60
@@ -23,14 +24,23 @@ Floats = NDArray[np.float32]
 
 
 def fit(job: Job) -> Fitted:
-    """Learns token vectors, clusters the training texts, and names the clusters (the task's labels)."""
-    vectors = token_vectors(job.train.ids, job.spec.vocabulary)
-    points = embed(job.train.ids, vectors)
+    """Learns token vectors or takes an encoder, clusters the training texts, and names the clusters (the labels)."""
+    embedder = _embedder(job)
+    points = predict(embedder, job.train.ids, job.spec.max_tokens)
     generator = np.random.default_rng(job.seed)
     runs = [k_means(points, job.spec.width, generator) for _ in range(STARTS)]
     centres, nearest, spread = min(runs, key=lambda run: run[2])
     job.task.labels = names(job.train.ids, nearest, job.spec.tokens, len(centres))
-    return Fitted(distances(vectors, centres), [], {"mean_squared_distance": spread})
+    return Fitted(distances(embedder, centres), [], {"mean_squared_distance": spread}, embedder)
+
+
+def _embedder(job: Job) -> Any:
+    from training.layers import embedder
+    from training.transformer import build_encoder
+
+    if job.family.pretrained is not None:
+        return build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens).embed
+    return embedder(token_vectors(job.train.ids, job.spec.vocabulary))
 
 
 def k_means(points: Floats, clusters: int, generator: np.random.Generator) -> tuple[Floats, NDArray[np.int64], float]:
@@ -66,15 +76,13 @@ def names(ids: Sequence[Sequence[int]], nearest: NDArray[np.int64], tokens: Sequ
     return [f"{name} ({i})" if found.count(name) > 1 else name for i, name in enumerate(found, 1)]
 
 
-def distances(vectors: Floats, centres: Floats) -> Any:
-    """Token ids -> Euclidean distances to the centres: float32 [batch, clusters]."""
+def distances(embedder: Any, centres: Floats) -> Any:
+    """Token ids -> Euclidean distances of their embedding to the centres: float32 [batch, clusters]."""
     import keras
     from keras import ops
 
-    from training.layers import embedder
-
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    points = embedder(vectors)(token_ids)
+    points = embedder(token_ids)
     squares = ops.sum(points * points, axis=1, keepdims=True) + np.sum(centres * centres, axis=1)
     product = ops.matmul(points, ops.convert_to_tensor(centres.T.copy()))
     return keras.Model(token_ids, ops.power(ops.maximum(squares - 2 * product, 0.0), 0.5))

@@ -1,0 +1,105 @@
+"""Tiny encoders in Hugging Face layout, with random weights: what they learn is nothing, how they run is all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+WIDTH, WIDE, BLOCKS, HEADS = 64, 96, 2, 4
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+# BERT's tokenizer reads Han characters one by one, so these are its pieces.
+CHARACTERS = (
+    "的一是不了在有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没"
+    "日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长东西质量喜欢编程运坏差快物流满意"
+)
+
+
+def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0) -> Path:
+    """Writes a tiny encoder: `bert` with vocab.txt alone, `roberta` with padding at 1, or `distilbert`."""
+    directory.mkdir(parents=True)
+    roberta, distil = "roberta" in architecture, architecture == "distilbert"
+    pieces = [
+        *SPECIAL,
+        *dict.fromkeys(CHARACTERS),
+        *"abcdefghijklmnopqrstuvwxyz",
+        *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
+    ]
+    if roberta:
+        pieces[:5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        (directory / "tokenizer.json").write_text(json.dumps(unigram(pieces)), encoding="utf-8")
+    else:
+        (directory / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
+    positions = 130 if roberta else 128
+    sizes = {"hidden_size": WIDTH, "intermediate_size": WIDE, "num_attention_heads": HEADS, "num_hidden_layers": BLOCKS}
+    if distil:
+        sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": BLOCKS}
+    config = {"model_type": architecture, "vocab_size": len(pieces), "max_position_embeddings": positions, **sizes}
+    (directory / "config.json").write_text(json.dumps(config))
+    save_file(tensors(len(pieces), positions, distil, seed), directory / "model.safetensors")
+    return directory
+
+
+def unigram(pieces: list[str]) -> dict[str, Any]:
+    """A tokenizer as XLM-RoBERTa has it, with a template that puts the special tokens around a text."""
+    ends: list[dict[str, Any]] = [{"SpecialToken": {"id": name, "type_id": 0}} for name in ("<s>", "</s>")]
+    whole = [ends[0], {"Sequence": {"id": "A", "type_id": 0}}, ends[1]]
+    special = [{"id": i, "content": pieces[i], "special": True} for i in range(5)]
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return {
+        "version": "1.0",
+        "truncation": {"max_length": 7, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+        "padding": None,
+        "added_tokens": [token | flags for token in special],
+        "normalizer": {"type": "NFKC"},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": whole,
+            "pair": [*whole, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {n: {"id": n, "ids": [pieces.index(n)], "tokens": [n]} for n in ("<s>", "</s>")},
+        },
+        "decoder": None,
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": [[piece, -8.0] for piece in pieces], "byte_fallback": False},
+    }
+
+
+def tensors(vocabulary: int, positions: int, distil: bool, seed: int) -> dict[str, Any]:
+    """Random weights by the names that Hugging Face gives them."""
+    random = np.random.default_rng(seed)
+
+    def normal(*size: int) -> Any:
+        return random.normal(0, 0.3, size).astype(np.float32)
+
+    found = {"embeddings.word_embeddings.weight": normal(vocabulary, WIDTH)}
+    found["embeddings.position_embeddings.weight"] = normal(positions, WIDTH)
+    norms = ["embeddings.LayerNorm"]
+    if distil:
+        block, names = (
+            "transformer.layer.{}",
+            ["attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2"],
+        )
+        after = ["sa_layer_norm", "output_layer_norm"]
+    else:
+        found["embeddings.token_type_embeddings.weight"] = normal(2, WIDTH)
+        block, names = (
+            "encoder.layer.{}",
+            [
+                "attention.self.query",
+                "attention.self.key",
+                "attention.self.value",
+                "attention.output.dense",
+                "intermediate.dense",
+                "output.dense",
+            ],
+        )
+        after = ["attention.output.LayerNorm", "output.LayerNorm"]
+    for number in range(BLOCKS):
+        within = block.format(number)
+        for name, size in zip(names, [(WIDTH, WIDTH)] * 4 + [(WIDE, WIDTH), (WIDTH, WIDE)], strict=True):
+            found[f"{within}.{name}.weight"], found[f"{within}.{name}.bias"] = normal(*size), normal(size[0])
+        norms += [f"{within}.{name}" for name in after]
+    for norm in norms:
+        found[f"{norm}.weight"], found[f"{norm}.bias"] = 1 + normal(WIDTH), normal(WIDTH)
+    return found

