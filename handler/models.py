@@ -8,6 +8,7 @@ from pathlib import Path
 from handler.bundle import MANIFEST, Bundle, load
 from handler.classifier import Classifier
 from handler.errors import BundleError, NotFound
+from handler.fetch import fetch
 from handler.golden import replay
 from handler.schema import Replay
 
@@ -54,9 +55,12 @@ class Models:
 def from_environment(environment: Mapping[str, str]) -> Models:
     """Loads the bundles that MODEL_DIR names, separated as in PATH; DEFAULT_MODEL chooses among them.
 
-    An entry is a bundle, or a directory with one bundle in each of its directories. Raises BundleError.
+    An entry is a bundle, or a directory with one bundle in each of its directories. With MODEL_URI it is that bundle
+    alone: see `handler.fetch`. Raises BundleError.
     """
     bundles: list[Bundle] = []
+    if environment.get("MODEL_URI"):
+        return Models([load(fetch(environment))], environment.get("DEFAULT_MODEL", ""))
     for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):
         path = Path(entry)
         inner = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
