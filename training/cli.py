@@ -48,7 +48,10 @@ def train(
         str, typer.Option(help="classify, regress (the labels are numbers) or cluster (no labels)")
     ] = "classify",
     multi_label: Annotated[bool, typer.Option(help="A text may carry several labels: label|label")] = False,
-    unlabelled: Annotated[Path | None, typer.Option(help="Texts without labels, for self-training.")] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Texts without labels, for self-training, or for --teacher to answer.")
+    ] = None,
+    teacher: Annotated[Path | None, typer.Option(help="A bundle whose answers are learned, not the labels.")] = None,
     clusters: Annotated[int, typer.Option(min=2, help="How many groups --task cluster makes.")] = 10,
     quantize: Annotated[str, typer.Option(help="none, float16, dynamic or int8")] = "dynamic",
     all_quantizations: Annotated[bool, typer.Option(help="Compare every quantisation in the report.")] = False,
@@ -106,12 +109,17 @@ def train(
             options, reason = choose_family(options, splits, progress)
             messages.print(f"auto: {reason}", soft_wrap=True)
         outcome: dict[str, float] = {}
-        if unlabelled:
-            texts = read(unlabelled, names._replace(label=""))
+        texts = read(unlabelled, names._replace(label="")) if unlabelled else []
+        if teacher:
+            options, splits, outcome = _ask_teacher(teacher, options, splits, texts, progress)
+        elif unlabelled:
             splits, outcome = self_train(options, splits, texts, progress)
             messages.print(f"self-training: {outcome}", soft_wrap=True)
         trained = run(options, splits, progress)
         trained.settings.update(outcome)
+        if "teacher_accuracy" in outcome and trained.evaluation:
+            kept = trained.evaluation.summary["accuracy"] / max(outcome["teacher_accuracy"], 1e-9)
+            trained.settings["share_of_the_teacher_s_accuracy_kept"] = round(kept, 4)
         bundle = writing.write(trained.bundle, report.documents(trained, found), output)
     _show_training(output, bundle, trained, json)
 
@@ -232,6 +240,24 @@ def _family(name: str, task: str, tokenizer: str, checkpoint: Path | None, tune:
     if checkpoint:
         return start_from(chosen, checkpoint, tune)
     return chosen._replace(tokenizer=check_kind(tokenizer)) if tokenizer else chosen
+
+
+def _ask_teacher(
+    path: Path, options: Any, splits: Any, unlabelled: list[Any], progress: Any
+) -> tuple[Any, Any, dict[str, float]]:
+    """The options and splits with what the teacher says, and how good it is on the test texts."""
+    from training.distil import distil, open_teacher
+    from training.evaluate import evaluate
+
+    if options.task != "classify" or options.multi_label:
+        raise InputError("--teacher is for one label a text; leave it out, or --task and --multi-label.")
+    teacher = open_teacher(path, splits.labels)
+    progress.step("asking the teacher")
+    larger, answers = distil(teacher, splits, unlabelled, options.seed)
+    outcome = {"texts_answered_by_the_teacher": float(len(answers))}
+    if splits.test:
+        outcome["teacher_accuracy"] = evaluate(teacher, splits.test, "the test set").summary["accuracy"]
+    return options._replace(answers=answers), larger, outcome
 
 
 def _columns(names: str, text: str, label: str) -> Any:

@@ -21,6 +21,7 @@ from training.audit import unseen
 from training.checkpoint import ENDS
 from training.convert import QUANTIZATIONS, RUNTIMES, convert, signatures_for
 from training.data import Example, Splits, fingerprint
+from training.distil import Distil, SoftLabels
 from training.errors import ParityError
 from training.evaluate import Evaluation, evaluate
 from training.families import Family, Spec
@@ -48,6 +49,7 @@ class Options(NamedTuple):
     refit: bool = True
     all_quantizations: bool = False
     clusters: int = 10
+    answers: SoftLabels | None = None
 
 
 class Progress(NamedTuple):
@@ -175,6 +177,8 @@ def make_task(options: Options, splits: Splits) -> Task:
         return Cluster(options.clusters)
     if options.multi_label:
         return MultiLabel(splits.labels)
+    if options.answers:
+        return Distil(splits.labels, options.answers)
     return Classify(splits.labels)
 
 

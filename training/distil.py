@@ -1,0 +1,110 @@
+"""A small model that learns from a large one: `--teacher BUNDLE`.
+
+The student is trained on the teacher's probabilities instead of labels (Hinton et al. 2015, "Distilling the Knowledge
+in a Neural Network"), over the training texts, unlabelled texts, and pieces of both (n-gram sampling: Tang et al. 2019,
+"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks"): a piece of a text says what its words
+weigh, which the whole does not.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handler.bundle import load
+from handler.classifier import Classifier
+from training.data import Example, Splits, squeeze
+from training.errors import InputError
+from training.tasks import Classify
+
+# How many pieces of each text are added, and the fewest units of one.
+PIECES, FEWEST = 4, 2
+# Kana and Han characters.
+UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+
+SoftLabels = dict[str, NDArray[np.float32]]
+
+
+class Distil(Classify):
+    """Texts that the teacher answered have its probabilities as their target, others their label.
+
+    A target is the index of a label, or beyond those the row of an answer; so all of them are numbers [n].
+    """
+
+    def __init__(self, labels: Sequence[str], answers: SoftLabels) -> None:
+        super().__init__(labels)
+        self.row = {text: len(labels) + i for i, text in enumerate(answers)}
+        self.table = np.vstack([np.eye(len(labels), dtype=np.float32), *answers.values()])
+
+    def targets(self, examples: Iterable[Example]) -> NDArray[np.int64]:
+        rows = list(examples)
+        known = super().targets(rows).tolist()
+        return np.array([self.row.get(e.text, label) for e, label in zip(rows, known, strict=True)], np.int64)
+
+    def feed(self, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        soft: NDArray[np.float32] = self.table[targets]
+        return soft[:, 1:] if self.width == 1 else soft
+
+    def importance(self, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        return super().importance(self.table[targets].argmax(axis=1))
+
+    def signs(self, targets: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Margins know no halves: what the teacher thinks likelier."""
+        return super().feed(self.table[targets].argmax(axis=1)).astype(np.float64) * 2 - 1
+
+    def loss(self) -> object:
+        """Without smoothing: the teacher's doubt is that already."""
+        from keras import losses
+
+        return (losses.BinaryCrossentropy if self.width == 1 else losses.CategoricalCrossentropy)(from_logits=True)
+
+
+def open_teacher(path: Path, labels: Sequence[str]) -> Classifier:
+    """Gives a bundle that can teach these labels. Raises InputError if it cannot, BundleError if it is damaged."""
+    teacher = Classifier(load(path))
+    manifest = teacher.manifest
+    if manifest.activation not in ("sigmoid", "softmax"):
+        raise InputError(
+            f"{path} gives no probabilities of one label a text, so it cannot teach; choose another bundle."
+        )
+    if sorted(manifest.labels) != sorted(labels):
+        raise InputError(
+            f"{path} knows the labels {', '.join(manifest.labels[:10])}, and the training texts carry "
+            f"{', '.join(labels[:10])}; a teacher must know the same."
+        )
+    return teacher
+
+
+def distil(teacher: Classifier, splits: Splits, unlabelled: Sequence[Example], seed: int) -> tuple[Splits, SoftLabels]:
+    """The teacher's answers over training texts, unlabelled texts and pieces of both; the splits with what is new.
+
+    Held-out texts are never answered, so that what is measured on them stays honest.
+    """
+    held_out = {example.text for example in [*splits.dev, *splits.test]}
+    texts = {example.text for example in splits.train} | {squeeze(example.text) for example in unlabelled}
+    whole = sorted(texts - held_out - {""})
+    pieces = sorted({piece for text in cut(whole, seed) for piece in text} - held_out - set(whole) - {""})
+    asked = [*whole, *pieces]
+    found = teacher.predict(teacher.encode(asked).ids)
+    columns = [teacher.manifest.labels.index(label) for label in splits.labels]
+    answers: SoftLabels = dict(zip(asked, found[:, columns].astype(np.float32), strict=True))
+    known = {example.text for example in splits.train}
+    added = [Example(t, splits.labels[int(row.argmax())]) for t, row in answers.items() if t not in known]
+    return Splits([*splits.train, *added], splits.dev, splits.test, splits.labels, splits.cleaning), answers
+
+
+def cut(texts: Sequence[str], seed: int) -> list[list[str]]:
+    """PIECES stretches of each text, of words, or of characters in writing without spaces; none if too short."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for text in texts:
+        units, glue = (list(text), "") if UNSPACED.search(text) else (text.split(" "), " ")
+        pieces = []
+        for _ in range(PIECES if len(units) > FEWEST else 0):
+            length = int(generator.integers(FEWEST, len(units)))
+            start = int(generator.integers(0, len(units) - length + 1))
+            pieces.append(squeeze(glue.join(units[start : start + length])))
+        found.append(pieces)
+    return found
