@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy sam lock build
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test     lint, types, and every test"
 	@echo "make bench    measure the request path"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
+	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew"
@@ -62,6 +63,18 @@ run: $(MODEL)/manifest.json
 	@$(UV) pip install -q --python $(@D) --no-deps -e .
 	@touch $@
 
+.envs/build/ready: $(LOCKS)/build.txt .envs/uv/ready
+	$(SAY) "what assembles and checks the package"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
+# What Lambda's Python runtime brings besides Python: stands in for its /var/runtime under the emulator.
+.envs/runtime-%/ready: $(LOCKS)/runtime.txt .envs/uv/ready
+	@rm -rf $(@D)
+	@$(UV) pip install -q --target $(@D) --python-version $* --only-binary :all: --require-hashes -r $<
+	@touch $@
+
 .envs/sam/ready: $(LOCKS)/sam.txt .envs/uv/ready
 	$(SAY) "the SAM command line"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
@@ -71,7 +84,7 @@ run: $(MODEL)/manifest.json
 sam: .envs/sam/ready
 
 lock: .envs/uv/ready
-	@for group in dev handler test sam bench; do \
+	@for group in dev handler test sam bench build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
@@ -114,6 +127,17 @@ bench-accuracy: .envs/bench/ready
 
 # --- the package ----------------------------------------------------------------------------------
 
-# `sam build` calls this with ARTIFACTS_DIR.
-build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
-	@.envs/uv/bin/python -m build.package --bundle $(MODEL) --output $(ARTIFACTS_DIR)
+ARCHITECTURES ?= x86_64 arm64
+PACKAGED := .envs/build/ready .envs/sam/ready $(MODEL)/manifest.json
+PACKAGE := .envs/build/bin/python -m build.package --bundle $(MODEL)
+
+build: $(ARCHITECTURES:%=package-%)
+
+package-%: $(PACKAGED) .envs/runtime-3.13/ready
+	$(SAY) "dist/fenlei-python3.13-$*.zip: assembled, checked, replayed"
+	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
+
+# `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
+ARCHITECTURE ?= x86_64
+build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
+	@$(PACKAGE) --architecture $(ARCHITECTURE) --output $(ARTIFACTS_DIR)
