@@ -13,13 +13,14 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy sam lock build
+.PHONY: help setup run test lint bench bench-accuracy bench-cold sam lock build image-package
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make test     lint, types, and every test"
 	@echo "make bench    measure the request path"
+	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
@@ -120,6 +121,11 @@ bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
 
+# Starts of each: STARTS=3 for a quick look.
+bench-cold: .envs/bench/ready .envs/runtime-3.11/ready package-x86_64 image-package
+	$(SAY) "cold starts, side by side (half an hour, the first time)"
+	@.envs/bench/bin/python -m tests.bench.cold $(MODEL) $(STARTS)
+
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready
 	$(SAY) "fenlei beside fastText and scikit-learn"
@@ -136,6 +142,11 @@ build: $(ARCHITECTURES:%=package-%)
 package-%: $(PACKAGED) .envs/runtime-3.13/ready
 	$(SAY) "dist/fenlei-python3.13-$*.zip: assembled, checked, replayed"
 	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
+
+# What build/Dockerfile copies into a container image.
+IMAGE_TARGET ?= image-debian12
+image-package: $(PACKAGED) .envs/runtime-3.11/ready
+	@$(PACKAGE) --target $(IMAGE_TARGET) --architecture $(ARCHITECTURE) --output dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
 
 # `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
 ARCHITECTURE ?= x86_64

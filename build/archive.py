@@ -13,7 +13,7 @@ _MODE = 0o644
 
 def files(tree: Path) -> list[Path]:
     """The files below a directory, relative to it, sorted."""
-    return sorted(path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
+    return sorted((path.relative_to(tree) for path in tree.rglob("*") if path.is_file()), key=Path.as_posix)
 
 
 def settle(tree: Path) -> None:

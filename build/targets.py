@@ -27,21 +27,19 @@ AMAZON_LINUX_2023 = System("Amazon Linux 2023", {"GLIBC": (2, 34), "GLIBCXX": (3
 DEBIAN_12 = System("Debian 12", {"GLIBC": (2, 36), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13)})
 
 # The libraries that every one of these systems has; all others must be in the package.
-SYSTEM_LIBRARIES = frozenset(
-    [
-        "libc.so.6",
-        "libm.so.6",
-        "libz.so.1",
-        "libdl.so.2",
-        "libpthread.so.0",
-        "librt.so.1",
-        "libutil.so.1",
-        "libgcc_s.so.1",
-        "libstdc++.so.6",
-        "ld-linux-x86-64.so.2",
-        "ld-linux-aarch64.so.1",
-    ]
-)
+SYSTEM_LIBRARIES = {
+    "ld-linux-aarch64.so.1",
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+    "libz.so.1",
+}
 
 
 class Target(NamedTuple):

@@ -1,7 +1,6 @@
 """The package as `sam build` makes it, run by `sam local` in a container."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -11,26 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sam import ENVIRONMENT, SAM, run
+from support import ROOT
 
 from build import contract
 
-ROOT = Path(__file__).parents[2]
-SAM = ROOT / ".envs/sam/bin/sam"
-ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
 IMAGE = "public.ecr.aws/lambda/python:3.13"
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.fixture(scope="session")
-def package() -> Path:
-    if not SAM.exists():
-        pytest.skip("the SAM command line is not installed; make sam")
-    built = run(SAM, "build")
-    assert built.returncode == 0, built.stderr
-    return ROOT / ".aws-sam/build/ApiFunction"
 
 
 @pytest.fixture(scope="session")
