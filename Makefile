@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-cold sam lock build image-package
+.PHONY: help setup run test lint bench bench-accuracy bench-cold sam lock audit build image image-package
 .DELETE_ON_ERROR:
 
 help:
@@ -23,9 +23,11 @@ help:
 	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
+	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
-	@echo "make lock     resolve the lock files anew"
+	@echo "make lock     resolve the lock files anew, and say what that changes in the package"
+	@echo "make audit    look for known vulnerabilities in what ships"
 
 setup: .venv/ready
 
@@ -84,12 +86,24 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
-lock: .envs/uv/ready
+# Resolves, and says what that changes in the package.
+lock: .envs/uv/ready .envs/build/ready
+	@cp $(LOCKS)/handler.txt .envs/handler.before
 	@for group in dev handler test sam bench build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@.envs/build/bin/python -m build.locks_report .envs/handler.before
+
+# Known vulnerabilities of what the lock files pin, where the database can be reached.
+.envs/audit/ready: $(LOCKS)/audit.txt .envs/uv/ready
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
+audit: .envs/audit/ready
+	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt
 
 # --- the default model ----------------------------------------------------------------------------
 
@@ -111,7 +125,7 @@ lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml
+	@.envs/sam/bin/cfn-lint template.yaml infra/image.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
@@ -147,6 +161,11 @@ package-%: $(PACKAGED) .envs/runtime-3.13/ready
 IMAGE_TARGET ?= image-debian12
 image-package: $(PACKAGED) .envs/runtime-3.11/ready
 	@$(PACKAGE) --target $(IMAGE_TARGET) --architecture $(ARCHITECTURE) --output dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
+
+# BASE: where no registry can be reached, an image that stands in for the one that build/Dockerfile names.
+image: image-package
+	$(SAY) "fenlei:latest, the container image"
+	@docker build -q $(if $(BASE),--build-arg BASE=$(BASE)) -f build/Dockerfile -t fenlei:latest dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
 
 # `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
 ARCHITECTURE ?= x86_64

@@ -54,7 +54,7 @@ def table(measured: Measured) -> str:
         f"{measured.init:.0f} ms, a warm request {measured.warm:.2f} ms, measured on x86_64 with a whole processor; "
         f"arm64 is taken to be as fast. API Gateway's REST API adds {gateway:.2f} a million requests.",
         "",
-        "| memory MB | a million requests: x86_64 | arm64 | a thousand cold starts: x86_64 | arm64 | snapshot, a month |",
+        "| memory MB | a million requests: x86_64 | arm64 | 1000 cold starts: x86_64 | arm64 | snapshot, a month |",
         "|---|---|---|---|---|---|",
     ]
     for memory in MEMORY_SIZES:

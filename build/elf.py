@@ -121,6 +121,11 @@ def cut(path: Path) -> None:
             file.write(struct.pack(kind, 0))
 
 
+def listed(versions: dict[str, Version], system: System) -> str:
+    """The versions of those families of symbols that a system is judged by."""
+    return ", ".join(f"{family} {_dotted(versions[family])}" for family in system.offers if family in versions)
+
+
 def _is_elf(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(4) == b"\x7fELF"
@@ -140,7 +145,7 @@ def main() -> None:
         found = check(options.tree, TARGETS[options.target], ARCHITECTURES[options.architecture])
     except BuildError as error:
         sys.exit(f"error: {error}")
-    needs = ", ".join(f"{family} {_dotted(version)}" for family, version in sorted(highest(found).items()))
+    needs = listed(highest(found), TARGETS[options.target].system)
     print(f"{len(found)} libraries load on {options.target} ({options.architecture}); they need {needs}")
 
 

@@ -6,6 +6,7 @@ first request, so that `first` is the time from spawning it to the first answer;
 Medians; warm requests of all starts together. Then what it would cost.
 """
 
+import argparse
 import json
 import os
 import re
@@ -29,7 +30,6 @@ CHARACTERS = 50
 INIT_OVER_FLOOR_CEILING = 1.4
 # What must start later than we do.
 SLOWER = ("ONNX", "scikit-learn")
-RESULT = Path("dist/cold.json")
 
 
 class Start(NamedTuple):
@@ -41,12 +41,12 @@ class Start(NamedTuple):
     resident: float
 
 
-def main(bundle_path: Path, starts: int) -> None:
+def main(bundle_path: Path, starts: int, only: str) -> None:
     text = next(g.text for g in bundles.load(bundle_path).golden() if len(g.text) >= CHARACTERS)[:CHARACTERS]
     event = proxy_event(
         "POST", "/v1/classify", {"Content-Type": "application/json"}, json.dumps({"texts": [text]}).encode()
     )
-    everybody = contenders(bundle_path)
+    everybody = [c for c in contenders(bundle_path) if re.search(only, c.name)]
     os.sync()  # only what is written can leave the page cache
     measured: dict[str, dict[bool, list[Start]]] = {c.name: {True: [], False: []} for c in everybody}
     for round_number in range(starts):
@@ -55,13 +55,11 @@ def main(bundle_path: Path, starts: int) -> None:
                 measured[contender.name][cached].append(start(contender, event, cached))
         print(f"round {round_number + 1} of {starts}", file=sys.stderr)
     show(everybody, measured)
-    judge(measured)
     ours = measured["fenlei"]
-    figures = cost.Measured(
-        init=median(s.init for s in ours[False]), warm=median(w for s in ours[True] for w in s.warm)
-    )
-    RESULT.write_text(json.dumps(figures._asdict()), encoding="utf-8")
-    print(f"\n{cost.table(figures)}")
+    init, warm = median(s.init for s in ours[False]), median(w for s in ours[True] for w in s.warm)
+    print(f"\n{cost.table(cost.Measured(init, warm))}")
+    if not only:
+        judge(measured)
 
 
 def start(contender: Contender, event: object, cached: bool) -> Start:
@@ -153,4 +151,9 @@ def judge(measured: dict[str, dict[bool, list[Start]]]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else STARTS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("starts", type=int, nargs="?", default=STARTS)
+    parser.add_argument("--only", default="", help="contenders whose names match this pattern, and no verdict")
+    options = parser.parse_args()
+    main(options.bundle, options.starts, options.only)

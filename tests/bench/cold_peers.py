@@ -69,10 +69,12 @@ def contenders(bundle: Path) -> list[Contender]:
     on_floor = Command(
         [*ours.arguments[:-1], "floor.lambda_handler"], OURS, {"PYTHONPATH": path, "MODEL_DIR": str(OURS / "model")}
     )
+    one_thread = on_floor._replace(environment=on_floor.environment | {"OPENBLAS_NUM_THREADS": "1"})
     packed = ROOT / "dist/fenlei-python3.13-x86_64.zip"
     return [
         Contender("hello, world", packaged(hello, "3.13", "hello.lambda_handler"), (hello,), on_disk(hello), 0),
         Contender("floor: NumPy, interpreter, tokenizers, model", on_floor, (OURS, floor), 0, 0),
+        Contender("the floor with one BLAS thread, as fenlei has", one_thread, (OURS, floor), 0, 0),
         Contender("fenlei", ours, (OURS,), on_disk(OURS), packed.stat().st_size),
         Contender(
             "fenlei on tflite-runtime (image)",
