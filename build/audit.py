@@ -21,11 +21,13 @@ def main() -> None:
     parser.add_argument("--database", help="another address than that of OSV itself")
     options = parser.parse_args()
     pinned = pins([lock.read_text(encoding="utf-8") for lock in options.locks])
-    answer, said = look_up(pinned, options.database)
-    if not answer:
-        print(f"The audit did NOT run, nothing was looked up: {said}")
-        return
-    known = vulnerabilities(answer)
+    known: list[str] = []
+    for group in groups(pinned):
+        answer, said = look_up(group, options.database)
+        if not answer:
+            print(f"The audit did NOT run, nothing was looked up: {said}")
+            return
+        known += vulnerabilities(answer)
     names = " and ".join(str(lock) for lock in options.locks)
     print("\n".join([*known, f"{len(known)} known vulnerabilities in {len(pinned)} pins of {names}"]))
     sys.exit(1 if known else 0)
@@ -36,24 +38,27 @@ def pins(locks: list[str]) -> list[str]:
     return sorted({entry.split()[0] for lock in locks for entry in entries_of(lock)})
 
 
+def groups(pinned: list[str]) -> list[list[str]]:
+    """The pins in lists that have each name once: some are pinned twice, for two Pythons, which pip-audit refuses."""
+    found: list[dict[str, str]] = []
+    for pin in pinned:
+        name = pin.partition("==")[0]
+        group = next((group for group in found if name not in group), None)
+        if group is None:
+            found.append(group := {})
+        group[name] = pin
+    return [list(group.values()) for group in found]
+
+
 def look_up(pinned: list[str], database: str | None = None) -> tuple[str, str]:
     """Gives what pip-audit found, as JSON, and what it said; the first is empty if it could not ask."""
     command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
     command += ["--format", "json", "--vulnerability-service", "osv", "--timeout", "20"]
     command += ["--osv-url", database] if database else []
-    with tempfile.TemporaryDirectory() as directory:
-        # A name may be pinned twice, for two Pythons, and pip-audit takes one version of it a file.
-        files: list[dict[str, str]] = []
-        for pin in pinned:
-            name = pin.partition("==")[0]
-            file = next((file for file in files if name not in file), None)
-            if file is None:
-                files.append(file := {})
-            file[name] = pin
-        for number, file in enumerate(files):
-            path = Path(directory) / f"{number}.txt"
-            path.write_text("\n".join(file.values()), encoding="utf-8")
-            command += ["--requirement", str(path)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write("\n".join(pinned))
+        requirements.flush()
+        command += ["--requirement", requirements.name]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
     lines = done.stderr.strip().splitlines()
     return (done.stdout if done.stdout.startswith("{") else ""), lines[-1] if lines else ""
