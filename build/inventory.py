@@ -1,6 +1,7 @@
 """What is in a package: a CycloneDX bill of materials, and the licences of all that ships."""
 
 import json
+import tomllib
 from importlib.metadata import PathDistribution, distributions
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
 from build import archive
+from build.wheels import ROOT
 
 # What else a wheel brings is listed in a CycloneDX file of its own, where its makers wrote one (PEP 770).
 _NESTED = "sboms"
@@ -78,10 +80,19 @@ def _licence(text: str) -> License:
     return LicenseFactory().make_from_string(text)
 
 
-def bill_of_materials(shipped: list[Shipped], name: str, version: str, tree: Path) -> str:
-    """CycloneDX 1.6 as JSON. The same content gives the same bytes: no clock, and a serial number that is a hash."""
+def bill_of_materials(shipped: list[Shipped], packed: Path, tree: Path) -> str:
+    """CycloneDX 1.6 as JSON, of an archive and the tree that it was packed from.
+
+    The same content gives the same bytes: no clock, and a serial number that is a hash.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     root = Component(
-        name=name, version=version, type=ComponentType.APPLICATION, bom_ref=name, licenses=[_licence("MIT")]
+        name=project["name"],
+        version=project["version"],
+        type=ComponentType.APPLICATION,
+        bom_ref=project["name"],
+        licenses=[_licence(project["license"])],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=archive.sha256(packed))],
     )
     manifest = json.loads((tree / "model/manifest.json").read_text(encoding="utf-8"))
     model = Component(
@@ -114,7 +125,7 @@ def _component(shipped: Shipped) -> Component:
 
 def licences(shipped: list[Shipped]) -> str:
     """Every licence that what ships asks to be handed on, in one text."""
-    parts = []
+    parts = ["fenlei\n\n" + (ROOT / "LICENSE").read_text(encoding="utf-8")]
     for one in shipped:
         parts.append(f"{'=' * 100}\n{one.name} {one.version}: {one.licence}\n")
         if not one.texts:

@@ -29,10 +29,10 @@ def main() -> None:
     target, architecture = TARGETS[options.target], ARCHITECTURES[options.architecture]
     try:
         shipped = assemble(options.bundle, options.output, target, architecture)
-        print(f"{options.output}: {sizes.on_disk(options.output) / sizes.MB:.1f} MB, {_for(target, architecture)}")
+        print(_replayed(options.output, target, architecture))
         if options.dist:
             release(options.output, options.dist, f"fenlei-{target.name}-{architecture.name}", shipped)
-        print(_replayed(options.output, target, architecture))
+        print(f"{options.output}: {sizes.on_disk(options.output) / sizes.MB:.1f} MB, {_for(target, architecture)}: OK")
     except BuildError as error:
         sys.exit(f"error: {error}")
 
@@ -65,7 +65,7 @@ def release(tree: Path, dist: Path, name: str, shipped: list[inventory.Shipped])
     packed = dist / f"{name}.zip"
     archive.pack(tree, packed)
     beside = {
-        ".cdx.json": inventory.bill_of_materials(shipped, "fenlei", archive.sha256(packed)[:12], tree),
+        ".cdx.json": inventory.bill_of_materials(shipped, packed, tree),
         ".licences.txt": inventory.licences(shipped),
         ".files.sha256": archive.digests([tree / path for path in archive.files(tree)], tree),
     }
