@@ -91,7 +91,9 @@ def _problems(library: Library, inside: set[str], system: System, architecture: 
 
 
 def _advice(found: dict[Path, Library], target: Target, architecture: Architecture) -> str:
-    """Names the targets of the same Python where these libraries do load; else, to pin another version."""
+    """Names the targets of the same Python where these libraries do load; else says to pin another version."""
+    if any(library.machine != architecture.machine for library in found.values()):
+        return f"install the wheels for {architecture.name}"
     inside = {path.name for path in found}
     elsewhere = [
         other.name

@@ -16,8 +16,6 @@ UNUSED = (
     "bin",
     # Of an installed distribution METADATA is read, by importlib.metadata and by scanners; licences go beside the zip.
     "*.dist-info/[!M]*",
-    "*.dist-info/sboms",
-    "*.dist-info/licenses",
     "numpy/_core/_*_tests*.so",
     "numpy/_core/_simd*.so",
     "numpy/_core/include",
