@@ -1,0 +1,14 @@
+"""The SAM command line, as tests call it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from support import ROOT
+
+ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
+SAM = ROOT / ".envs/sam/bin/sam"
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
