@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction
+.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction build-BatchFunction
 .DELETE_ON_ERROR:
 
 help:
@@ -97,7 +97,7 @@ lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml
+	@.envs/sam/bin/cfn-lint template.yaml infra/bulk.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
@@ -115,5 +115,5 @@ bench-accuracy: .envs/bench/ready
 # --- the package ----------------------------------------------------------------------------------
 
 # `sam build` calls this with ARTIFACTS_DIR.
-build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
+build-ApiFunction build-BatchFunction: $(MODEL)/manifest.json .envs/uv/ready
 	@.envs/uv/bin/python -m build.package --bundle $(MODEL) --output $(ARTIFACTS_DIR)
