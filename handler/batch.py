@@ -58,14 +58,14 @@ class Tally(Struct):
         self.errors = (self.errors + other.errors)[:SHOWN_ERRORS]
 
 
-def windows(rows: Iterable[Row], limit: int = WINDOW_ROWS) -> Iterator[list[Row]]:
+def windows(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Cuts rows into windows that are bounded in number and in characters."""
     window: list[Row] = []
     characters = 0
     for row in rows:
         window.append(row)
         characters += len(row[1])
-        if len(window) == limit or characters > WINDOW_CHARACTERS:
+        if len(window) == WINDOW_ROWS or characters > WINDOW_CHARACTERS:
             yield window
             window, characters = [], 0
     if window:

@@ -32,6 +32,7 @@ from handler.schema import ModelName
 ATTEMPTS = 3
 RESERVE_SECONDS = 10
 GZIP_LEVEL = 1
+MAX_KEY_BYTES = 1024
 PREDICTIONS, SUMMARY = ".predictions.jsonl", ".summary.json"
 
 Seconds = Callable[[], float]
@@ -98,9 +99,11 @@ class Outcome(Struct, frozen=True):
 def run(job: Job, classifier: Classifier, seconds_left: Seconds) -> Outcome:
     """Classifies an object, or finds out that there is nothing to do.
 
-    Raises FileError if others keep writing the same output, or if an invocation is too short for one window; whatever
-    S3 says that another attempt may mend (it is slow, it denies) is raised as it came.
+    Raises FileError if others keep writing the same output, if an invocation is too short for one window, or if the key
+    is too long; whatever S3 says that another attempt may mend (it is slow, it denies) is raised as it came.
     """
+    if len((job.output_key + PREDICTIONS + ".gz").encode()) > MAX_KEY_BYTES:
+        raise FileError("The key leaves no room for the output's, which is longer; use a shorter one.")
     for _ in range(ATTEMPTS):
         try:
             return _Attempt(job, classifier, seconds_left).run()

@@ -19,6 +19,11 @@ MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllow
 LOST = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict", "NoSuchUpload"})
 BROKEN_READS = (HTTPClientError, IncompleteReadError, ResponseStreamingError)
 READ_ATTEMPTS = 6
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 6},
+}
 PART_BYTES = 8 * 1_048_576
 PARTS_OF_A_SIZE = 1000  # then they grow: of at most 10,000 parts, these can hold 440 GB
 WORK_PREFIX = ".fenlei/"
@@ -30,8 +35,7 @@ def client(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    retries: Any = {"mode": "standard", "total_max_attempts": 6}
-    return boto3.client(service, config=Config(connect_timeout=5, read_timeout=20, retries=retries))
+    return boto3.client(service, config=Config(**PATIENCE))
 
 
 class Source(Struct, frozen=True):

@@ -51,12 +51,12 @@ def jobs_of(event: Mapping[str, Any]) -> Iterator[Job]:
             for record in S3Event(dict(event)).records:
                 if record.event_name.startswith(CREATED):
                     one = record.s3.get_object
-                    # S3 writes keys as a form would; EventBridge as they are.
                     yield from _job(record.s3.bucket.name, unquote_plus(one.key), one.version_id or "")
             return
         if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
             detail = S3EventBridgeNotificationEvent(dict(event)).detail
-            yield from _job(detail.bucket.name, detail.object.key, detail.object.version_id or "")
+            # Its property `key` would decode what EventBridge, unlike S3, does not encode.
+            yield from _job(detail.bucket.name, detail.object["key"], detail.object.version_id or "")
             return
     except (KeyError, TypeError, AttributeError):
         pass

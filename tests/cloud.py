@@ -8,14 +8,14 @@ import json
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote_plus
 
 import boto3
-from moto.moto_api import state_manager  # noqa: F401 - moto registers its settings with this
-from moto.s3.models import s3_backends
+from moto.s3 import models as s3_models
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -37,7 +37,7 @@ class Cloud:
 
     def __init__(self) -> None:
         os.environ.update(CREDENTIALS)
-        os.environ.setdefault("S3_UPLOAD_PART_MIN_SIZE", "0")
+        s3_models.S3_UPLOAD_PART_MIN_SIZE = 0  # so that small parts will do, too
         self.application: Application = DomainDispatcherApplication(create_backend_app)
         self.fault: Fault | None = None
         self.requests = 0
@@ -53,6 +53,10 @@ class Cloud:
             answered = self.fault(environ, start_response, self.application)
             if answered is not None:
                 return answered
+        return self.serve(environ, start_response)
+
+    def serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Carries a request out, whatever the fault."""
         condition = environ.get("HTTP_IF_MATCH") or environ.get("HTTP_IF_NONE_MATCH")
         if not condition or environ["REQUEST_METHOD"] == "GET":
             return self.application(environ, start_response)
@@ -65,7 +69,7 @@ class Cloud:
         if "uploadId" not in parse_qs(environ["QUERY_STRING"]):
             return False
         _, bucket, key = environ["PATH_INFO"].encode("latin-1").decode().split("/", 2)
-        held = s3_backends[ACCOUNT]["aws"].get_object(bucket, key)
+        held = s3_models.s3_backends[ACCOUNT]["aws"].get_object(bucket, key)
         return held is None or held.etag.strip('"') != environ["HTTP_IF_MATCH"].strip('"')
 
     def client(self, service: str) -> Any:
@@ -78,9 +82,8 @@ class Cloud:
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def reset(self) -> None:
+        """Empties everything."""
         self.fault = None
-        import urllib.request
-
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
         self.make_buckets()
 
@@ -92,7 +95,8 @@ class Cloud:
         content: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
 
-    def keys(self, bucket: str = OUT) -> list[str]:
+    def contents(self, bucket: str = OUT) -> list[str]:
+        """The keys of a bucket."""
         pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
@@ -114,6 +118,114 @@ def cloud() -> Iterator[Cloud]:
         yield running
     finally:
         running.server.shutdown()
+
+
+class Invocation:
+    """What the handler uses of Lambda's context object; `seconds` are left at first, or what a function says."""
+
+    aws_request_id = "a-request"
+    function_name = "batch"
+    memory_limit_in_mb = 1769
+    invoked_function_arn = "arn:aws:lambda:local:000000000000:function:batch"
+
+    def __init__(self, seconds: float = 900, left: Callable[[], float] | None = None) -> None:
+        end = time.monotonic() + seconds
+        self._left = left or (lambda: end - time.monotonic())
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._left() * 1000)
+
+
+# --- events, as AWS writes them ----------------------------------------------------------------------
+
+
+def s3_event(key: str, version: str = "", name: str = "ObjectCreated:Put") -> dict[str, Any]:
+    """S3's own event: the key is written as in a form."""
+    found = {"key": quote_plus(key, safe="/"), "size": 1, "eTag": "e", "sequencer": "0"}
+    if version:
+        found["versionId"] = version
+    s3 = {"s3SchemaVersion": "1.0", "bucket": {"name": IN, "arn": f"arn:aws:s3:::{IN}"}, "object": found}
+    return {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": name, "s3": s3}]}
+
+
+def eventbridge_event(key: str, version: str = "") -> dict[str, Any]:
+    """EventBridge's: the key is written as it is."""
+    found = {"key": key, "size": 1, "etag": "e", "sequencer": "0"} | ({"version-id": version} if version else {})
+    detail = {"version": "0", "bucket": {"name": IN}, "object": found, "reason": "PutObject"}
+    return {"version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": REGION, "detail": detail}
+
+
+def sqs_event(*bodies: Any) -> dict[str, Any]:
+    """Messages with an event each; their ids are m0, m1 ..."""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": "r",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:texts",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+class Queue:
+    """A queue with a dead-letter queue, and what Lambda does between a queue and a function."""
+
+    def __init__(self, cloud: Cloud, name: str = "texts", attempts: int = 3, visibility: int = 1) -> None:
+        self.sqs = cloud.client("sqs")
+        self.dead_url = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.dead_url, AttributeNames=["QueueArn"])["Attributes"]
+        policy = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": str(attempts)}
+        attributes = {"VisibilityTimeout": str(visibility), "RedrivePolicy": json.dumps(policy)}
+        self.url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+    def send(self, event: Any) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=event if isinstance(event, str) else json.dumps(event))
+
+    def receive(self, count: int = 1) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=count, AttributeNames=["All"]
+        ).get("Messages", [])
+        return found
+
+    def deliver(self, messages: list[dict[str, Any]], function: Callable[[dict[str, Any]], Any]) -> None:
+        """Invokes the function with messages and deletes those that did not fail; all stay if it raises."""
+        event = sqs_event(*(message["Body"] for message in messages))
+        for record, message in zip(event["Records"], messages, strict=True):
+            record["messageId"] = message["MessageId"]
+        failed = {failure["itemIdentifier"] for failure in function(event)["batchItemFailures"]}
+        for message in messages:
+            if message["MessageId"] not in failed:
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
+    def left(self) -> int:
+        """Messages that are neither done nor dead, whether somebody works on them or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def drain(self, function: Callable[[dict[str, Any]], Any], seconds: float = 30) -> None:
+        """Delivers until nothing is left. Raises AssertionError if that takes too long."""
+        end = time.monotonic() + seconds
+        while self.left():
+            assert time.monotonic() < end, "messages go round and round"
+            messages = self.receive(10)
+            if messages:
+                self.deliver(messages, function)
+            else:
+                time.sleep(0.05)
+
+    def dead(self) -> list[str]:
+        """The messages that were given up, taken from the dead-letter queue."""
+        bodies = []
+        while found := self.sqs.receive_message(QueueUrl=self.dead_url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in found]
+        return bodies
 
 
 def refuse(start_response: Any, status: int, code: str) -> list[bytes]:
