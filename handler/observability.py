@@ -20,7 +20,7 @@ metrics = Metrics(namespace="fenlei", service="fenlei")
 def log_error(error: Exception, **where: str) -> None:
     """Says what went wrong and where; of errors only our own sentences are sure not to quote a text."""
     kind = type(error).__name__
-    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")  # what AWS said, if it did
     frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     sentence = str(error) if isinstance(error, FenleiError) else f"Unexpected {kind} {code} in {frames[-1]}"
     logger.error(sentence, extra={"kind": kind, "code": code, "frames": frames, **where})

@@ -5,6 +5,7 @@ Two things are added to moto. A multipart upload is completed under `If-Match`, 
 """
 
 import json
+import logging
 import os
 import threading
 import time
@@ -42,6 +43,7 @@ class Cloud:
         self.fault: Fault | None = None
         self.requests = 0
         self._completing = threading.Lock()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = make_server("127.0.0.1", 0, self, threaded=True)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.environment = CREDENTIALS | {"AWS_ENDPOINT_URL": self.url, "OUTPUT_BUCKET": OUT}

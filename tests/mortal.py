@@ -18,7 +18,7 @@ from tests.cloud import Invocation
 # Short enough that a test sees what comes after.
 objects.PATIENCE = {
     "connect_timeout": 2,
-    "read_timeout": 0.5,
+    "read_timeout": 1,
     "retries": {"mode": "standard", "total_max_attempts": 3},
 }
 

@@ -86,6 +86,15 @@ def test_of_several_messages_only_those_that_failed_go_back(aws: Cloud) -> None:
     assert aws.summary("good.jsonl")["status"] == "complete"
 
 
+def test_when_s3_does_not_answer_at_all_the_message_goes_back(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(objects, "PATIENCE", {"retries": {"mode": "standard", "total_max_attempts": 1}})
+    event = s3_event("a.jsonl", aws.put("a.jsonl", TWO))
+    objects.client.cache_clear()
+
+    assert handle(sqs_event(event)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": [1]}, {"source": "aws.s3"}, {"Items": 1}])
 def test_what_is_no_event_is_an_error(event: dict[str, Any]) -> None:
     with pytest.raises(EventError, match="This is no"):
