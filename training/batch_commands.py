@@ -103,8 +103,7 @@ def bulk(
     origin, goal = work.place(source), work.place(target)
     origin = origin if rows else origin._replace(key=_folder(origin.key))
     goal = goal._replace(key=_folder(goal.key))
-    percent = {"concurrency": concurrency, "tolerated_failure_percentage": tolerate}
-    settings = {**percent, "report_prefix": f"{goal.key}reports"}
+    settings: dict[str, object] = {"concurrency": concurrency, "tolerated_failure_percentage": tolerate}
     settings |= (
         {"text_column": text_column, "id_column": id_column} if rows else {"objects_per_batch": objects_per_batch}
     )

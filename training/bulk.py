@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,8 +146,9 @@ def estimate(found: Survey, memory_mb: int, lines_per_second: float, objects_per
 def start(machine: str, event: dict[str, Any]) -> str:
     """Starts the machine; gives the execution's ARN. Raises InputError."""
     with _aws(machine):
-        arn = client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
-        return str(arn)
+        name = f"bulk-{uuid.uuid4()}"
+        started = client("stepfunctions").start_execution(stateMachineArn=machine, name=name, input=json.dumps(event))
+        return str(started["executionArn"])
 
 
 def redrive(execution: str) -> None:
