@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy sam lock build-ApiFunction build-BatchFunction
+.PHONY: help setup run test lint bench bench-accuracy bench-files sam lock build-ApiFunction build-BatchFunction
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test     lint, types, and every test"
 	@echo "make bench    measure the request path"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
+	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew"
@@ -106,6 +107,11 @@ integration-%: .envs/handler-%/ready
 bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
+
+# Files in S3: throughput beside fastText, and a million lines through the function. DATA: as below, one directory.
+bench-files: .envs/bench/ready
+	$(SAY) "files in S3"
+	@.envs/bench/bin/python -m tests.bench.files $(DATA)
 
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready

@@ -13,22 +13,22 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, quote_plus
+from urllib.parse import parse_qs
 
 import boto3
 from moto.s3 import models as s3_models
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-REGION = "eu-central-1"
-ACCOUNT = "123456789012"
+from tests.s3_events import ACCOUNT, IN, REGION, sqs_event
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_DEFAULT_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-IN, OUT = "texts-in", "texts-out"
+OUT = "texts-out"
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Fault = Callable[[dict[str, Any], Any, Application], Iterable[bytes] | None]
 
@@ -36,7 +36,7 @@ Fault = Callable[[dict[str, Any], Any, Application], Iterable[bytes] | None]
 class Cloud:
     """A running server. `fault`, if set, sees each request first and may answer it."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         os.environ.update(CREDENTIALS)
         s3_models.S3_UPLOAD_PART_MIN_SIZE = 0  # so that small parts will do, too
         self.application: Application = DomainDispatcherApplication(create_backend_app)
@@ -44,8 +44,8 @@ class Cloud:
         self.requests = 0
         self._completing = threading.Lock()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self.server = make_server("127.0.0.1", 0, self, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = make_server(host, 0, self, threaded=True)
+        self.url = f"http://{host}:{self.server.server_port}"
         self.environment = CREDENTIALS | {"AWS_ENDPOINT_URL": self.url, "OUTPUT_BUCKET": OUT}
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -113,66 +113,13 @@ class Cloud:
 
 
 @contextmanager
-def cloud() -> Iterator[Cloud]:
-    running = Cloud()
+def cloud(host: str = "127.0.0.1") -> Iterator[Cloud]:
+    running = Cloud(host)
     running.make_buckets()
     try:
         yield running
     finally:
         running.server.shutdown()
-
-
-class Invocation:
-    """What the handler uses of Lambda's context object; `seconds` are left at first, or what a function says."""
-
-    aws_request_id = "a-request"
-    function_name = "batch"
-    memory_limit_in_mb = 1769
-    invoked_function_arn = "arn:aws:lambda:local:000000000000:function:batch"
-
-    def __init__(self, seconds: float = 900, left: Callable[[], float] | None = None) -> None:
-        end = time.monotonic() + seconds
-        self._left = left or (lambda: end - time.monotonic())
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self._left() * 1000)
-
-
-# --- events, as AWS writes them ----------------------------------------------------------------------
-
-
-def s3_event(key: str, version: str = "", name: str = "ObjectCreated:Put") -> dict[str, Any]:
-    """S3's own event: the key is written as in a form."""
-    found = {"key": quote_plus(key, safe="/"), "size": 1, "eTag": "e", "sequencer": "0"}
-    if version:
-        found["versionId"] = version
-    s3 = {"s3SchemaVersion": "1.0", "bucket": {"name": IN, "arn": f"arn:aws:s3:::{IN}"}, "object": found}
-    return {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": name, "s3": s3}]}
-
-
-def eventbridge_event(key: str, version: str = "") -> dict[str, Any]:
-    """EventBridge's: the key is written as it is."""
-    found = {"key": key, "size": 1, "etag": "e", "sequencer": "0"} | ({"version-id": version} if version else {})
-    detail = {"version": "0", "bucket": {"name": IN}, "object": found, "reason": "PutObject"}
-    return {"version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": REGION, "detail": detail}
-
-
-def sqs_event(*bodies: Any) -> dict[str, Any]:
-    """Messages with an event each; their ids are m0, m1 ..."""
-    return {
-        "Records": [
-            {
-                "messageId": f"m{number}",
-                "receiptHandle": "r",
-                "body": body if isinstance(body, str) else json.dumps(body),
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:texts",
-            }
-            for number, body in enumerate(bodies)
-        ]
-    }
 
 
 class Queue:

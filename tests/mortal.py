@@ -13,7 +13,7 @@ from typing import Any
 from handler import batch, objects
 from handler.models import models
 from handler.s3 import lambda_handler
-from tests.cloud import Invocation
+from tests.s3_events import Invocation
 
 # Short enough that a test sees what comes after.
 objects.PATIENCE = {

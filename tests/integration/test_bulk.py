@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud import ACCOUNT, IN, OUT, REGION, Cloud, Invocation, Queue, refuse, s3_event
+from cloud import OUT, Cloud, Queue, refuse
 from moto.awslambda.models import LambdaBackend
 from moto.core.config import default_user_config
 
 from handler import objects
 from handler.models import models
 from handler.s3 import lambda_handler
+from tests.s3_events import ACCOUNT, IN, REGION, Invocation, s3_event
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:batch"

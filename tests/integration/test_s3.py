@@ -6,18 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from cloud import (
-    IN,
-    OUT,
-    Application,
-    Cloud,
-    Invocation,
-    Queue,
-    eventbridge_event,
-    refuse,
-    s3_event,
-    sqs_event,
-)
+from cloud import OUT, Application, Cloud, Queue, refuse
 
 from handler import objects
 from handler.bundle import Bundle
@@ -25,6 +14,7 @@ from handler.classifier import Classifier
 from handler.errors import EventError
 from handler.models import models
 from handler.s3 import lambda_handler
+from tests.s3_events import IN, Invocation, eventbridge_event, s3_event, sqs_event
 
 TWO = '{"id": "a", "text": "东西质量很好，非常满意"}\n{"id": 7, "text": "太差了，第二天就坏了"}\n'.encode()
 

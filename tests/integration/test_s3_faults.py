@@ -26,12 +26,13 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from cloud import IN, Application, Cloud, Queue, eventbridge_event, refuse, s3_event
+from cloud import Application, Cloud, Queue, refuse
 
 from handler import batch
 from handler.batch import answer, windows
 from handler.classifier import Classifier
 from handler.records import layout_of, records
+from tests.s3_events import IN, eventbridge_event, s3_event
 
 ROOT = Path(__file__).parents[2]
 HANDLER_ONLY = Path(sys.prefix).name.startswith("handler-")
