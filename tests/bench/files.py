@@ -188,7 +188,6 @@ def through_s3(bundle: Path, texts: list[str]) -> None:
 
 def invoke(event: Any) -> None:
     """In a process of its own: one invocation, its time and its memory."""
-    from tests.bench.memory import peak_mb
 
     from handler.models import models
     from handler.objects import client
