@@ -3,8 +3,8 @@
     python -m tests.bench.files DATA          # a directory with train.tsv, dev.tsv and test.tsv
 
 Throughput: read JSON lines, predict, write JSON lines, in processor time of one thread, so that other work on the
-machine counts little; fenlei (the family that `auto` picks) and fastText take turns. Then the function itself over moto's
-server: N lines of jsonl.gz in, N lines out in the same order, and the memory that it took.
+machine counts little; fenlei (the family that `auto` picks) and fastText take turns. Then the function itself over
+moto's server: N lines of jsonl.gz in, N lines out in the same order, and the memory that it took.
 """
 
 import gzip

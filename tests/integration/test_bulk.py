@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -79,14 +80,16 @@ def machine(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 SECONDS: list[Callable[[], float]] = []
+ONE_AT_A_TIME = threading.Lock()  # as in an instance of Lambda; the machine's branches come in threads
 
 
 def invoke(_: Any, function_name: str, __: Any, body: Any, ___: Any, response_headers: dict[str, Any]) -> bytes:
     """Lambda's boundary: an event in, JSON out, an error as Lambda reports it."""
     assert function_name == FUNCTION
     try:
-        left = SECONDS.pop(0) if SECONDS else None
-        return json.dumps(lambda_handler(json.loads(body), Invocation(left=left))).encode()
+        with ONE_AT_A_TIME:
+            left = SECONDS.pop(0) if SECONDS else None
+            return json.dumps(lambda_handler(json.loads(body), Invocation(left=left))).encode()
     except Exception as error:
         response_headers["x-amz-function-error"] = "Unhandled"
         return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}).encode()
