@@ -41,7 +41,7 @@ class Cloud:
         s3_models.S3_UPLOAD_PART_MIN_SIZE = 0  # so that small parts will do, too
         self.application: Application = DomainDispatcherApplication(create_backend_app)
         self.fault: Fault | None = None
-        self.requests = 0
+        self._clients: dict[str, Any] = {}
         self._completing = threading.Lock()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = make_server(host, 0, self, threaded=True)
@@ -50,7 +50,6 @@ class Cloud:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.requests += 1
         if self.fault:
             answered = self.fault(environ, start_response, self.application)
             if answered is not None:
@@ -75,7 +74,9 @@ class Cloud:
         return held is None or held.etag.strip('"') != environ["HTTP_IF_MATCH"].strip('"')
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION)
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, endpoint_url=self.url, region_name=REGION)
+        return self._clients[service]
 
     def make_buckets(self) -> None:
         s3 = self.client("s3")

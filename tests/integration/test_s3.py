@@ -181,10 +181,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("write", [s3_event, eventbridge_event], ids=["S3", "EventBridge"])
 @pytest.mark.parametrize("bad", BAD, ids=[bad.name for bad in BAD])
 def test_bad_input_ends_somewhere_and_is_not_tried_forever(
-    aws: Cloud, bad: Bad, write: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    aws: Cloud, bad: Bad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "PATIENCE", {"retries": {"mode": "standard", "total_max_attempts": 1}})
     queue = Queue(aws, attempts=2, visibility=0)
@@ -198,8 +197,8 @@ def test_bad_input_ends_somewhere_and_is_not_tried_forever(
         )
         if bad.content is None:
             aws.client("s3").delete_object(Bucket=IN, Key=bad.key)
-        queue.send(write(bad.key, version))
-        queue.send(write(bad.key, version))  # a duplicate does no harm
+        queue.send(s3_event(bad.key, version))
+        queue.send(eventbridge_event(bad.key, version))  # a duplicate does no harm
     aws.fault = deny("denied") if "denied" in bad.key else break_down("broken") if "broken" in bad.key else None
 
     queue.drain(handle)
@@ -382,7 +381,7 @@ def test_an_object_that_takes_several_invocations_gives_the_same_bytes(
     aws: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "PART_BYTES", 100_000)
-    lines = b"".join(json.dumps({"id": i, "text": f"东西质量很好 {i}"}).encode() + b"\n" for i in range(10_000))
+    lines = b"".join(json.dumps({"id": i, "text": f"东西质量很好 {i}"}).encode() + b"\n" for i in range(5_000))
     for key in ("a.jsonl", "a.jsonl.gz"):
         content = gzip.compress(lines) if key.endswith("gz") else lines
         handle(s3_event(key, aws.put(key, content)))
@@ -405,7 +404,7 @@ def test_an_object_that_takes_several_invocations_gives_the_same_bytes(
         )
         summary = aws.summary(f"again/{key}")
         assert summary["invocations"] == rounds
-        assert summary["tally"]["lines"] == 10_000
+        assert summary["tally"]["lines"] == 5_000
     assert aws.uploads() == []
 
 

@@ -36,7 +36,7 @@ from tests.s3_events import IN, eventbridge_event, s3_event
 
 ROOT = Path(__file__).parents[2]
 HANDLER_ONLY = Path(sys.prefix).name.startswith("handler-")
-RUNS = int(os.environ.get("FENLEI_FAULTS", "40" if HANDLER_ONLY else "200"))
+RUNS = int(os.environ.get("FENLEI_FAULTS", "20" if HANDLER_ONLY else "200"))
 SEED = int(os.environ.get("FENLEI_SEED", "5"))
 WORKERS = 3
 ATTEMPTS = 10
