@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-training bench-cold sam lock audit build image image-package
+.PHONY: help setup run test lint bench bench-accuracy bench-training bench-cold bench-files sam lock audit build image image-package
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
+	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
@@ -126,7 +127,7 @@ lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml infra/image.yaml
+	@.envs/sam/bin/cfn-lint template.yaml infra/bulk.yaml infra/image.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
@@ -142,6 +143,11 @@ bench: .envs/bench/ready $(MODEL)/manifest.json
 bench-cold: .envs/bench/ready .envs/runtime-3.11/ready package-x86_64 image-package
 	$(SAY) "cold starts, side by side (half an hour, the first time)"
 	@.envs/bench/bin/python -m tests.bench.cold $(MODEL) $(STARTS)
+
+# Files in S3: throughput beside fastText, and a million lines through the function. DATA: as below, one directory.
+bench-files: .envs/bench/ready
+	$(SAY) "files in S3"
+	@.envs/bench/bin/python -m tests.bench.files $(DATA)
 
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from handler import bundle as bundles
 from handler.errors import FenleiError
+from training import batch_commands
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -192,6 +193,9 @@ def serve(
     )
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()
+
+
+batch_commands.register(app)
 
 
 def main() -> None:

@@ -4,9 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+from cloud import CREDENTIALS
 from support import ROOT
 
-ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
+ENVIRONMENT = os.environ | CREDENTIALS | {"SAM_CLI_TELEMETRY": "0"}
 SAM = ROOT / ".envs/sam/bin/sam"
 
 

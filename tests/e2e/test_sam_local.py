@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cloud import OUT, cloud
 from sam import ENVIRONMENT, SAM, run
 from support import ROOT
 
@@ -67,6 +68,28 @@ def test_sam_local_invoke_answers_with_predictions() -> None:
     assert response["statusCode"] == 200, invoked.stderr
     labels = [prediction["label"] for prediction in json.loads(response["body"])["predictions"]]
     assert labels == ["positive", "negative", "positive", "negative"]
+
+
+@pytest.mark.usefixtures("package", "container_image")
+def test_sam_local_invoke_classifies_an_object_in_s3(tmp_path: Path) -> None:
+    # GIVEN a stand-in for S3 where a container can reach it, with the object that the event names
+    gateway = run("docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}").stdout.strip()
+    with cloud(gateway) as aws:
+        aws.put("reviews/一 月.jsonl", '{"id": 7, "text": "东西质量很好，非常满意"}\n{"text": "太差了"}\n{\n'.encode())
+        variables = {"BatchFunction": {"AWS_ENDPOINT_URL": aws.url, "OUTPUT_BUCKET": OUT}}
+        (tmp_path / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
+        options = ["-e", "tests/events/s3-put.json", "--env-vars", tmp_path / "variables.json", "--skip-pull-image"]
+
+        invoked = run(SAM, "local", "invoke", "BatchFunction", *options)
+
+        assert "errorType" not in invoked.stdout, invoked.stderr
+        lines = [json.loads(line) for line in aws.get("reviews/一 月.jsonl.predictions.jsonl").splitlines()]
+        assert [line.get("label", line.get("error")) for line in lines] == [
+            "positive",
+            "negative",
+            "the line is not JSON",
+        ]
+        assert aws.summary("reviews/一 月.jsonl")["status"] == "complete"
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud import Cloud
 
 from handler.bundle import Bundle
 from handler.interpreter import RUNTIME
+from tests.s3_events import s3_event, sqs_event
 from training.serve import proxy_event
 
 ROOT = Path(__file__).parents[2]
@@ -45,10 +47,12 @@ def free_port() -> int:
 class Function:
     """A function in the emulator; one request at a time."""
 
-    def __init__(self, emulator: Path, model: Path, log: Path) -> None:
+    def __init__(
+        self, emulator: Path, model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
+    ) -> None:
         self.log = log
         self.address = f"127.0.0.1:{free_port()}"
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [
@@ -60,7 +64,7 @@ class Function:
                     sys.executable,
                     "-m",
                     "awslambdaric",
-                    "handler.api.lambda_handler",
+                    handler,
                 ],
                 env=environment,
                 stdout=output,
@@ -167,6 +171,26 @@ def test_without_a_bundle_each_request_is_503_and_the_log_says_why(emulator: Pat
     finally:
         function.stop()
     assert f"{tmp_path}/nowhere does not exist" in (tmp_path / "log").read_text(encoding="utf-8", errors="replace")
+
+
+def test_the_function_for_files_in_s3_answers_events(
+    emulator: Path, aws: Cloud, bundle_path: Path, tmp_path: Path
+) -> None:
+    version = aws.put("一 月.jsonl", f'{{"text": "{TEXTS[0]}"}}\n{{"text": "{TEXTS[1]}"}}\n{{\n'.encode())
+    function = Function(
+        emulator, bundle_path.absolute(), tmp_path / "log", "handler.s3.lambda_handler", **aws.environment
+    )
+    try:
+        event = s3_event("一 月.jsonl", version)
+        assert function.invoke(sqs_event(event, "no event")) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+        assert function.invoke(event) is None
+        assert function.invoke({})["errorType"] == "EventError"
+    finally:
+        function.stop()
+
+    lines = [json.loads(line) for line in aws.get("一 月.jsonl.predictions.jsonl").splitlines()]
+    assert [line.get("label", line.get("error")) for line in lines] == ["positive", "negative", "the line is not JSON"]
+    assert not any(text in (tmp_path / "log").read_text(encoding="utf-8", errors="replace") for text in TEXTS)
 
 
 def test_a_bundle_with_a_changed_byte_is_503(emulator: Path, bundle_path: Path, tmp_path: Path) -> None:
