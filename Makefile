@@ -118,7 +118,7 @@ models/reviews-zh/manifest.json: | .venv/ready
 # The handler is tested alone on each of these that the machine has.
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
 
-test: lint .envs/sam/ready .envs/audit/ready $(MODEL)/manifest.json
+test: lint .envs/sam/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
 	$(SAY) "all tests, with all that is installed"
 	@.venv/bin/python -m pytest -q
 	@$(MAKE) -s $(PYTHONS:%=integration-%)
