@@ -15,6 +15,8 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench bench-accuracy bench-cold sam lock audit build image image-package
 .DELETE_ON_ERROR:
+# Pattern rules made these, and make would delete them as means to an end.
+.PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
