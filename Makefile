@@ -15,6 +15,8 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint bench bench-accuracy bench-training bench-cold bench-files sam lock audit build image image-package
 .DELETE_ON_ERROR:
+# Pattern rules made these, and make would delete them as means to an end.
+.PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
@@ -28,7 +30,7 @@ help:
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
-	@echo "make lock     resolve the lock files anew, and say what that changes in the package"
+	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
 	@echo "make audit    look for known vulnerabilities in what ships"
 
 setup: .venv/ready
@@ -88,14 +90,14 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
-# Resolves, and says what that changes in the package.
+# Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
 	@for group in dev handler test sam bench build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
-	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
+	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
-	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 	@.envs/build/bin/python -m build.locks_report .envs/handler.before
 
 # Known vulnerabilities of what the lock files pin, where the database can be reached.

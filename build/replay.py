@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from build.errors import BuildError
 from build.wheels import ROOT, find_python
 
-HERE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+# The architecture whose packages run here: none but on Linux.
+HERE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine()) if sys.platform == "linux" else ""
 DEEP = {"httpMethod": "GET", "path": "/health", "queryStringParameters": {"deep": "true"}}
 
 
@@ -32,7 +33,7 @@ def find_emulator() -> Path:
     name = f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{HERE}"
     found = [Path(os.environ["FENLEI_RIE"])] if "FENLEI_RIE" in os.environ else []
     found += (ROOT / ".envs/sam").glob(name)
-    if not found:
+    if not found or not found[0].exists():
         raise BuildError(
             "aws-lambda-rie, which replays the golden texts, is not here: call make sam, or set FENLEI_RIE."
         )

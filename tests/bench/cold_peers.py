@@ -88,9 +88,10 @@ def contenders(bundle: Path) -> list[Contender]:
 
 
 def contender(peer: Peer, bundle: Path) -> Contender:
-    """Makes a peer's package unless it is there."""
+    """Makes a peer's package unless it is there, and newer than what it is made of."""
     tree, archive = KEPT / peer.handler, KEPT / f"{peer.handler}.zip"
-    if not archive.exists():
+    sources = (LOCKS / "bench.txt", HANDLERS / f"{peer.handler}.py", bundle / "manifest.json")
+    if not archive.exists() or archive.stat().st_mtime < max(source.stat().st_mtime for source in sources):
         print(f"making the package of {peer.name}", file=sys.stderr)
         shutil.rmtree(tree, ignore_errors=True)
         install(peer, tree)

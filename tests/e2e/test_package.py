@@ -13,6 +13,7 @@ import pytest
 from support import ROOT
 
 from build import archive, inventory, prune, replay, wheels
+from build.errors import BuildError
 from build.sizes import MB, total, weigh
 from handler.bundle import Bundle
 from training.serve import proxy_event
@@ -135,7 +136,8 @@ def run(package: Path, log: Path, *events: object) -> Ran:
 def unpacked(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip as Lambda unpacks it: read-only, of 1980."""
     tree = tmp_path_factory.mktemp("var") / "task"
-    subprocess.run(["unzip", "-q", dist / f"{NAMES[0]}.zip", "-d", tree], check=True)
+    with zipfile.ZipFile(dist / f"{NAMES[0]}.zip") as opened:
+        opened.extractall(tree)
     archive.settle(tree)
     for path in (*tree.rglob("*"), tree):
         path.chmod(path.stat().st_mode & 0o555)
@@ -147,7 +149,7 @@ def test_the_unpacked_zip_answers_with_only_what_it_holds_and_compiles_nothing(u
     explain = json.dumps({"text": "东西质量很好", "explain": True, "top_k": 1}).encode()
     events = [
         classify("东西质量很好，非常满意", "太差了，第二天就坏了"),
-        *(proxy_event("POST", f"/v1/{call}", {"Content-Type": "application/json"}, explain) for call in ("classify",)),
+        proxy_event("POST", "/v1/classify", {"Content-Type": "application/json"}, explain),
         proxy_event("POST", "/v1/embed", {"Content-Type": "application/json"}, b'{"text": "ok"}'),
         *(proxy_event("GET", path, {}, b"") for path in ("/", "/docs", "/openapi.json", "/health", "/v1/models")),
         replay.DEEP,
@@ -160,6 +162,7 @@ def test_the_unpacked_zip_answers_with_only_what_it_holds_and_compiles_nothing(u
     assert labels == ["positive", "negative"]
     runtime, python = ROOT / ".envs/runtime-3.13", Path(wheels.find_python("3.13")).resolve().parents[1]
     assert {str(unpacked / "handler/__pycache__/api.cpython-313.pyc")} <= set(ran.loaded)
+    assert any(path.endswith("/tokenizers/tokenizers.abi3.so") for path in ran.loaded)
     assert not [path for path in ran.loaded if not path.startswith((f"{unpacked}/", f"{runtime}/", f"{python}/"))]
     assert not [path for path in ran.compiled if path.startswith(str(unpacked))]
     assert archive.files(unpacked) == before
@@ -173,6 +176,27 @@ def test_a_module_without_bytecode_would_be_seen_to_be_compiled(unpacked: Path, 
     ran = run(tree, tmp_path / "log", classify("ok"))
 
     assert str(tree / "handler/schema.py") in ran.compiled
+
+
+def test_a_package_that_does_not_answer_as_in_training_is_refused_with_its_log(unpacked: Path, tmp_path: Path) -> None:
+    tree = shutil.copytree(unpacked, tmp_path / "task")
+    model = tree / "model/model.tflite"
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(
+        BuildError, match=r"does not answer as its model was trained to(?s:.*)model\.tflite was changed"
+    ):
+        replay.replay(tree, "3.13")
+
+
+def test_without_an_emulator_nothing_is_said_to_be_built(
+    unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FENLEI_RIE", str(tmp_path / "nowhere"))
+
+    with pytest.raises(BuildError, match="aws-lambda-rie, which replays the golden texts, is not here: call make sam"):
+        replay.replay(unpacked, "3.13")
 
 
 def test_every_module_of_the_handler_can_be_imported_from_it(unpacked: Path) -> None:
