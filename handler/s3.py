@@ -14,16 +14,16 @@ import msgspec
 from aws_lambda_powertools.utilities.data_classes import S3Event, S3EventBridgeNotificationEvent, SQSEvent
 
 from handler import bulk, objects
+from handler.attempt import run
 from handler.classifier import Classifier
 from handler.errors import BundleError, EventError
-from handler.jobs import PREDICTIONS, SUMMARY, Job, Outcome, Seconds, run
+from handler.jobs import Job, Outcome, Seconds
 from handler.models import models
 from handler.observability import MetricUnit, log_error, metrics
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 CREATED = "ObjectCreated:"
-OWN = (PREDICTIONS, PREDICTIONS + ".gz", SUMMARY)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
