@@ -45,9 +45,7 @@ BAD = [
     Bad("no gzip", "a.txt.gz", b"plain", "damaged", "not valid gzip", {1: "not valid gzip"}),
     Bad("CSV with a broken quote", "a.csv", b'text\n"open\nok\n', "complete", "", {2: "quotes"}),
     Bad("no JSON", "a.jsonl", TWO_LINES + b"{oops\n" + TWO_LINES, "complete", "", {3: "not JSON"}),
-    Bad(
-        "a line of 50 MB", "a.jsonl", TWO_LINES + LONG + b"\n" + TWO_LINES, "complete", "", {3: "over 1,048,576 bytes"}
-    ),
+    Bad("a line of 50 MB", "a.jsonl", TWO_LINES + LONG + TWO_LINES, "complete", "", {3: "over 1,048,576 bytes"}),
     Bad("deleted before it is read", "a.jsonl", None, "deleted", "deleted"),
     Bad("empty", "a.jsonl", b"", "complete", "empty"),
     Bad("empty gzip", "a.csv.gz", b"", "complete", "empty"),
