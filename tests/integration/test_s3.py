@@ -11,7 +11,7 @@ from cloud import OUT, Application, Cloud, refuse, refusing
 from handler import objects
 from handler.bundle import Bundle
 from handler.classifier import Classifier
-from handler.errors import EventError
+from handler.errors import EventError, FileError
 from handler.models import models
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, eventbridge_event, s3_event, sqs_event
@@ -308,17 +308,48 @@ def test_without_a_state_machine_what_takes_too_long_goes_back_to_the_queue(aws:
 # --- nobody else's business ----------------------------------------------------------------------------------
 
 
-def test_no_text_is_in_the_log_or_in_an_error(aws: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_text_is_in_the_log_or_in_an_error(
+    aws: Cloud, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     secret = "绝密机要QZX0123"
     content = f'{{"text": "{secret}"}}\n{{"text": "{secret}\n{{"{secret}": 1}}\n'.encode()
     for key in ("a.jsonl", "a.txt", "a.csv", "a.pdf", "a.txt.gz"):
         handle(sqs_event(s3_event(key, aws.put(key, content)), secret))
 
     written = capfd.readouterr()
-    assert secret not in written.out + written.err
-    assert json.dumps(secret)[1:-1] not in written.out + written.err
+    logged = written.out + written.err + repr([vars(record) for record in caplog.records])
+    assert len(caplog.records) == 5  # of the messages that are no events
+    assert secret not in logged
+    assert json.dumps(secret)[1:-1] not in logged
     for key in aws.contents():
         assert secret.encode() not in aws.get(key)
+
+
+@pytest.mark.parametrize("kind", ["S3", "SQS", "state machine"])
+def test_an_error_that_quotes_a_text_is_kept_to_itself(
+    aws: Cloud,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: Classifier, texts: list[str], *__: Any) -> None:
+        raise ValueError(f"cannot read {texts}")
+
+    monkeypatch.setattr(Classifier, "classify", fail)
+    event = s3_event("a.jsonl", aws.put("a.jsonl", b'{"text": "a private matter"}'))
+    batch = {"BatchInput": {"bucket": IN, "output_bucket": OUT}, "Items": [{"Key": "a.jsonl"}]}
+
+    if kind == "SQS":
+        assert handle(sqs_event(event)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    else:
+        with pytest.raises(FileError, match=r"objects failed, the first is 'a\.jsonl'") as raised:
+            handle(batch if kind == "state machine" else event)
+        assert raised.value.__cause__ is None
+        assert raised.value.__context__ is None
+    written = capfd.readouterr()
+    assert "private" not in written.out + written.err + repr([vars(record) for record in caplog.records])
+    assert caplog.records[-1].kind == "ValueError"  # type: ignore[attr-defined]
 
 
 def test_each_object_is_one_line_of_metrics(aws: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
