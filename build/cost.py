@@ -1,4 +1,4 @@
-"""What serving costs, from measured times and the prices in prices.json.
+"""What serving costs, from measured times and the prices in training/prices.json.
 
     python -m build.cost --init 300 --warm 3
 
@@ -15,7 +15,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PRICES = Path(__file__).parent / "prices.json"
+PRICES = Path(__file__).parents[1] / "training/prices.json"
 MEMORY_OF_ONE_PROCESSOR = 1769
 MEMORY_SIZES = (512, 1024, 1769, 3008)
 
@@ -50,7 +50,7 @@ def table(measured: Measured) -> str:
     prices = json.loads(PRICES.read_text(encoding="utf-8"))
     gateway = 1_000_000 * prices["rest_api_request"]
     lines = [
-        f"{prices['currency']}, {prices['region']}, prices of {prices['read']} (build/prices.json); init "
+        f"{prices['currency']}, {prices['region']}, prices of {prices['read']} (training/prices.json); init "
         f"{measured.init:.0f} ms, a warm request {measured.warm:.2f} ms, measured on x86_64 with a whole processor; "
         f"arm64 is taken to be as fast. API Gateway's REST API adds {gateway:.2f} a million requests.",
         "",

@@ -57,6 +57,11 @@ class Tally(Struct):
             self.labels[label] = self.labels.get(label, 0) + count
         self.errors = (self.errors + other.errors)[:SHOWN_ERRORS]
 
+    def label_shares(self) -> dict[str, float]:
+        """The share of each label among all that were given, by name."""
+        total = sum(self.labels.values())
+        return {label: round(count / total, 6) for label, count in sorted(self.labels.items())}
+
 
 def windows(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Cuts rows into windows that are bounded in number and in characters."""

@@ -18,7 +18,7 @@ from handler.classifier import Classifier
 from handler.errors import EventError, FileError
 from handler.jobs import PREDICTIONS, SUMMARY, Checkpoint, Job, Outcome, Seconds
 from handler.observability import log_error
-from handler.records import BLANK, Record, Rejected, Row
+from handler.records import Rejected, Row, row_of
 
 Work = Callable[[Job, Classifier, Seconds], Outcome]
 
@@ -125,9 +125,7 @@ def _row(item: Item, column: str, id_column: str) -> Row:
     identity = msgspec.json.encode(item.row[id_column]) if id_column in item.row else b""
     if not isinstance(text, str):
         return Rejected(item.index + 1, f"the row has no string {column!r}", identity)
-    if not text or text.isspace():
-        return Rejected(item.index + 1, BLANK, identity)
-    return Record(item.index + 1, text, identity)
+    return row_of(item.index + 1, text, identity)
 
 
 def _asdict(batch: Batch) -> dict[str, Any]:

@@ -20,8 +20,8 @@
     └── training.errors.*       what goes wrong on the command line
 
 The text of each error is one sentence for the user: what, where, what to do instead. `api.py` turns a
-RequestError into an RFC 9457 problem; `jobs.py` a FileError into a summary or another attempt; the command line prints
-the sentence and exits.
+RequestError into an RFC 9457 problem, `attempt.py` a FileError into a summary or another attempt; the command line
+prints the sentence and exits.
 """
 
 from http import HTTPStatus

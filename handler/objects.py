@@ -211,7 +211,7 @@ class Upload:
             self.id = created["UploadId"]
         number = len(self._parts) + 1
         with _condition_kept():
-            sent = client("s3").upload_part(**self._named, PartNumber=number, Body=bytes(self._buffer))
+            sent = client("s3").upload_part(**self._named, PartNumber=number, Body=self._buffer)
         self._parts.append(_part(sent, number))
         self._buffer = bytearray()
 

@@ -58,6 +58,7 @@ Row: TypeAlias = Record | Rejected
 LINE_TOO_LONG = f"the line is over {MAX_LINE_BYTES:,} bytes"
 NOT_UTF8 = "the line is not UTF-8"
 BLANK = "the text is blank"
+NOT_TEXT = "the text holds a NUL byte, as UTF-16 does; convert it to UTF-8"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -142,7 +143,7 @@ def _txt(source: Iterator[Line], _: Layout) -> Iterator[Row]:
         except UnicodeDecodeError:
             yield Rejected(number, NOT_UTF8)
             continue
-        yield _row(number, text)
+        yield row_of(number, text)
 
 
 def _jsonl(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
@@ -160,7 +161,7 @@ def _jsonl(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
             continue
         identity = bytes(found.id) if layout.id_column else b""
         if identity.isascii() or _is_utf8(identity):
-            yield _row(number, found.text, identity)
+            yield row_of(number, found.text, identity)
         else:
             yield Rejected(number, NOT_UTF8)
 
@@ -226,7 +227,7 @@ def _table(read: Callable[[], tuple[int, list[str] | str] | None], layout: Layou
         elif len(cells) != len(names):
             yield Rejected(number, f"the line has {len(cells)} fields, and the header {len(names)}")
         else:
-            yield _row(number, cells[where], msgspec.json.encode(cells[identity]) if identity >= 0 else b"")
+            yield row_of(number, cells[where], msgspec.json.encode(cells[identity]) if identity >= 0 else b"")
 
 
 class _CsvRows:
@@ -278,9 +279,12 @@ class _CsvRows:
             yield (line.removeprefix(BOM) if first else line).decode(errors="surrogateescape") + "\n"
 
 
-def _row(number: int, text: str, identity: bytes = b"") -> Row:
+def row_of(number: int, text: str, identity: bytes = b"") -> Row:
+    """A Record, if there is a text in it."""
     if not text or text.isspace():
         return Rejected(number, BLANK, identity)
+    if "\0" in text:
+        return Rejected(number, NOT_TEXT, identity)
     return Record(number, text, identity)
 
 

@@ -14,20 +14,24 @@ import msgspec
 from aws_lambda_powertools.utilities.data_classes import S3Event, S3EventBridgeNotificationEvent, SQSEvent
 
 from handler import bulk, objects
+from handler.attempt import run
 from handler.classifier import Classifier
-from handler.errors import BundleError, EventError
-from handler.jobs import PREDICTIONS, SUMMARY, Job, Outcome, Seconds, run
+from handler.errors import BundleError, EventError, FileError
+from handler.jobs import Job, Outcome, Seconds
 from handler.models import models
 from handler.observability import MetricUnit, log_error, metrics
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 CREATED = "ObjectCreated:"
-OWN = (PREDICTIONS, PREDICTIONS + ".gz", SUMMARY)
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
-    """Answers an event. Messages of SQS that failed are named in the answer; of all else a failure is raised."""
+    """Answers an event. Messages of SQS that failed are named in the answer.
+
+    Of other events a failure is raised, so that Lambda or the state machine tries again: FileError, whatever it was,
+    since Lambda logs what is raised, and only our own sentences are sure not to quote a text.
+    """
 
     def seconds_left() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000
@@ -37,8 +41,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None
     if _is_from(event, "aws:sqs"):
         failed = [message.message_id for message in SQSEvent(event).records if not _answered(message, seconds_left)]
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
-    for job in jobs_of(event):
-        _finish(job, seconds_left)
+    if failed := _failed(event, seconds_left):
+        raise FileError(f"{len(failed)} objects failed, the first is {failed[0]!r}; the log says why.")
     return None
 
 
@@ -84,21 +88,29 @@ def _answered(message: Any, seconds_left: Seconds) -> bool:
         content = msgspec.json.decode(message.body)
         if not isinstance(content, dict):
             raise EventError("The message is no event.")
-        for job in jobs_of(content):
-            _finish(job, seconds_left)
+        return not _failed(content, seconds_left)
+    except (EventError, msgspec.DecodeError) as error:
+        log_error(error, message_id=message.message_id)
+        return False
+
+
+def _failed(event: Mapping[str, Any], seconds_left: Seconds) -> list[str]:
+    """Classifies all that an event names; gives the keys of those that failed."""
+    return [job.key for job in jobs_of(event) if not _finished(job, seconds_left)]
+
+
+def _finished(job: Job, seconds_left: Seconds) -> bool:
+    """Classifies an object; one that takes longer than this invocation goes on in the state machine."""
+    try:
+        outcome = work(job, models().get(), seconds_left)
+        if outcome.checkpoint:
+            bulk.hand_over(job, outcome.checkpoint)
     except BundleError:
         raise
     except Exception as error:
-        log_error(error, message_id=message.message_id)
+        log_error(error, source=f"s3://{job.bucket}/{job.key}")
         return False
     return True
-
-
-def _finish(job: Job, seconds_left: Seconds) -> None:
-    """Classifies an object; one that takes longer than this invocation goes on in the state machine."""
-    outcome = work(job, models().get(), seconds_left)
-    if outcome.checkpoint:
-        bulk.hand_over(job, outcome.checkpoint)
 
 
 def work(job: Job, classifier: Classifier, seconds_left: Seconds) -> Outcome:

@@ -4,6 +4,7 @@ Two things are added to moto. A multipart upload is completed under `If-Match`, 
 `Fault` can be put before the next requests, to see what becomes of the work.
 """
 
+import gzip
 import json
 import logging
 import os
@@ -107,6 +108,12 @@ class Cloud:
         found: dict[str, Any] = json.loads(self.get(f"{key}.summary.json"))
         return found
 
+    def predictions(self, key: str) -> list[dict[str, Any]]:
+        """The lines of an object's predictions."""
+        packed = key.lower().endswith(".gz")
+        content = self.get(f"{key}.predictions.jsonl{'.gz' if packed else ''}")
+        return [json.loads(line) for line in (gzip.decompress(content) if packed else content).splitlines()]
+
     def uploads(self) -> list[str]:
         """Multipart uploads into the output bucket that were neither completed nor aborted."""
         found = self.client("s3").list_multipart_uploads(Bucket=OUT)
@@ -185,8 +192,10 @@ def refuse(start_response: Any, status: int, code: str) -> list[bytes]:
     return [body]
 
 
-def slow(seconds: float) -> Fault:
-    def wait(*_: Any) -> None:
-        time.sleep(seconds)
+def refusing(part: str, status: int, code: str) -> Fault:
+    """Refuses every request whose path holds this."""
 
-    return wait
+    def fault(environ: dict[str, Any], start_response: Any, _: Application) -> Iterable[bytes] | None:
+        return refuse(start_response, status, code) if part in environ["PATH_INFO"] else None
+
+    return fault

@@ -8,6 +8,8 @@ from urllib.parse import quote_plus
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 IN = "texts-in"
+# A good review and a bad one.
+TWO_LINES = '{"id": "a", "text": "东西质量很好，非常满意"}\n{"id": 7, "text": "太差了，第二天就坏了"}\n'.encode()
 
 
 class Invocation:

@@ -144,7 +144,6 @@ def _classify(
         finally:
             for future in waiting:
                 future.cancel()
-    counted = sum(tally.labels.values()) or 1
     summary = Summary(
         status="damaged" if tally.damage else "complete",
         reason=tally.damage or ("" if tally.lines else "The file is empty."),
@@ -153,7 +152,7 @@ def _classify(
         options=_named(options),
         output=str(one.output),
         tally=tally,
-        label_shares={label: round(n / counted, 6) for label, n in sorted(tally.labels.items())},
+        label_shares=tally.label_shares(),
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         seconds=round(time.time() - started, 3),
     )

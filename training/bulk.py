@@ -17,7 +17,7 @@ from handler.objects import client
 from handler.records import layout_of, lines, unpacked
 from training.errors import InputError, WorkError
 
-PRICES = Path(__file__).parent.parent / "build" / "prices.json"
+PRICES = Path(__file__).with_name("prices.json")
 SAMPLE_BYTES = 262_144
 SAMPLED_OBJECTS = 5
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")

@@ -1,6 +1,5 @@
 """A stand-in for S3, SQS and Step Functions: moto's server, over HTTP."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +7,21 @@ import pytest
 from cloud import Cloud, cloud
 
 from handler import objects
+from handler.models import models
 
 
 @pytest.fixture(scope="session")
 def running_cloud() -> Iterator[Cloud]:
     with cloud() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def fresh_models() -> Iterator[None]:
+    """No bundle that another module served is still loaded."""
+    models.cache_clear()
+    yield
+    models.cache_clear()
 
 
 @pytest.fixture
@@ -27,4 +35,3 @@ def aws(running_cloud: Cloud, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
     yield running_cloud
     running_cloud.fault = None
     objects.client.cache_clear()
-    assert "AWS_PROFILE" not in os.environ

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,8 @@ from moto.awslambda.models import LambdaBackend
 from moto.core.config import default_user_config
 
 from handler import objects
-from handler.models import models
 from handler.s3 import lambda_handler
-from tests.s3_events import ACCOUNT, IN, REGION, Invocation, s3_event
+from tests.s3_events import ACCOUNT, IN, REGION, TWO_LINES, Invocation, s3_event
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:batch"
@@ -35,7 +34,6 @@ SETTINGS = {
     "RowsPerBatch": "1000",
     "BytesPerBatch": "200000",
 }
-TWO = '{"id": "a", "text": "东西质量很好，非常满意"}\n{"id": 7, "text": "太差了，第二天就坏了"}\n'.encode()
 
 
 def definition() -> dict[str, Any]:
@@ -63,20 +61,21 @@ def for_moto() -> dict[str, Any]:
     return found
 
 
+pytestmark = pytest.mark.usefixtures("fresh_models")
+
+
 @pytest.fixture
-def machine(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def machine(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
     """The machine in moto, which calls the function in this process where it would call Lambda."""
     monkeypatch.setitem(default_user_config["stepfunctions"], "execute_state_machine", True)
     monkeypatch.setattr(LambdaBackend, "invoke", invoke)
     monkeypatch.setenv("MOTO_PORT", str(aws.server.server_port))  # where the machine looks for S3 and Lambda
-    models.cache_clear()
     sfn = aws.client("stepfunctions")
     arn = sfn.create_state_machine(
         name="fenlei-bulk", definition=json.dumps(for_moto()), roleArn=f"arn:aws:iam::{ACCOUNT}:role/bulk"
     )["stateMachineArn"]
     monkeypatch.setenv("STATE_MACHINE_ARN", arn)
-    yield str(arn)
-    models.cache_clear()
+    return str(arn)
 
 
 SECONDS: list[Callable[[], float]] = []
@@ -119,9 +118,9 @@ def counts_of(aws: Cloud, execution: str) -> dict[str, int]:
 
 def test_every_object_below_a_prefix_is_classified(aws: Cloud, machine: str) -> None:
     for number in range(5):
-        aws.put(f"in/{number}.jsonl", TWO)
-    aws.put("in/bad.pdf", TWO)
-    aws.put("other.jsonl", TWO)
+        aws.put(f"in/{number}.jsonl", TWO_LINES)
+    aws.put("in/bad.pdf", TWO_LINES)
+    aws.put("other.jsonl", TWO_LINES)
 
     found = run(aws, machine, kind="objects", bucket=IN, prefix="in/", output_bucket=OUT, output_prefix="out/")
 
@@ -182,7 +181,7 @@ def runs_out_after(windows: int) -> Callable[[], float]:
 
 def test_what_failed_is_said_and_the_same_call_does_only_the_rest(aws: Cloud, machine: str) -> None:
     for number in range(3):
-        aws.put(f"in/{number}.jsonl", TWO)
+        aws.put(f"in/{number}.jsonl", TWO_LINES)
     # GIVEN one object that nobody may read; the machine's own waits are too long for a test
     aws.fault = lambda environ, start, _: (
         refuse(start, 403, "AccessDenied") if environ["PATH_INFO"] == f"/{IN}/in/1.jsonl" else None
@@ -218,8 +217,8 @@ def fenlei_bulk(aws: Cloud, *arguments: str, given: str = "") -> subprocess.Comp
 
 def test_the_command_says_the_cost_starts_the_machine_and_watches_it(aws: Cloud, machine: str) -> None:
     for number in range(3):
-        aws.put(f"in/{number}.jsonl", TWO * 10)
-    aws.put("in/other.pdf", TWO)
+        aws.put(f"in/{number}.jsonl", TWO_LINES * 10)
+    aws.put("in/other.pdf", TWO_LINES)
 
     ran = fenlei_bulk(
         aws, f"s3://{IN}/in", f"s3://{OUT}/out", "--state-machine", machine, "-y", "--poll", "0.2", "--json"
@@ -239,7 +238,7 @@ def test_the_command_says_the_cost_starts_the_machine_and_watches_it(aws: Cloud,
 
 
 def test_the_command_starts_nothing_when_it_only_asks(aws: Cloud, machine: str) -> None:
-    aws.put("in/a.jsonl.gz", gzip.compress(TWO * 1000))
+    aws.put("in/a.jsonl.gz", gzip.compress(TWO_LINES * 1000))
     places = (f"s3://{IN}/in/", f"s3://{OUT}/")
 
     ran = fenlei_bulk(aws, *places, "--dry-run", "--json")
@@ -266,7 +265,7 @@ def test_the_command_starts_nothing_when_it_only_asks(aws: Cloud, machine: str) 
     ],
 )
 def test_the_command_says_in_one_sentence_what_is_wrong(aws: Cloud, arguments: tuple[str, ...], sentence: str) -> None:
-    aws.put("in/a.jsonl", TWO)
+    aws.put("in/a.jsonl", TWO_LINES)
 
     ran = fenlei_bulk(aws, *arguments)
 

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import Refused
-from handler.records import LINE_TOO_LONG, MAX_LINE_BYTES, Record, Rejected, Row, layout_of, records, unpacked
+from handler.records import LINE_TOO_LONG, MAX_LINE_BYTES, NOT_TEXT, Record, Rejected, Row, layout_of, records, unpacked
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: not text.isspace())
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
+    lambda text: not text.isspace()
+)
 # One line of it: no line feed, and no carriage return, which would be part of a line's end.
 LINE = TEXT.map(lambda text: text.replace("\n", "").replace("\r", "")).filter(lambda text: text.strip() != "")
 LINES = st.lists(LINE, max_size=20)
@@ -161,6 +163,10 @@ def test_a_row_of_csv_may_take_several_lines_and_counts_from_its_first() -> None
     rows = read("a.csv", b'text,n\n"one\ntwo",1\nthree,2\n')
 
     assert rows == [Record(2, "one\ntwo"), Record(4, "three")]
+
+
+def test_utf_16_is_not_taken_for_text() -> None:
+    assert errors(read("a.txt", "good\nbad\n".encode("utf-16-le"))) == [(1, NOT_TEXT), (2, NOT_TEXT), (3, NOT_TEXT)]
 
 
 def test_an_id_goes_through_as_it_is() -> None:
