@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-training bench-cold bench-files sam lock audit build image image-package
+.PHONY: help setup run test test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files sam lock audit build image image-package
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -121,9 +121,19 @@ models/reviews-zh/manifest.json: | .venv/ready
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
 
 test: lint .envs/sam/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
-	$(SAY) "all tests, with all that is installed"
-	@.venv/bin/python -m pytest -q
-	@$(MAKE) -s $(PYTHONS:%=integration-%)
+	@$(MAKE) -s -j2 -O test-unit test-whole
+	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
+
+# In two processes at once; what pytest starts must not take make's own settings.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
+
+test-unit:
+	$(SAY) "unit tests"
+	@$(PYTEST) tests/unit
+
+test-whole:
+	$(SAY) "contract, integration and end-to-end tests"
+	@$(PYTEST) tests/contract tests/integration tests/e2e
 
 lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
