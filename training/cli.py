@@ -100,7 +100,17 @@ def train(
 
     source = file.name if file else dataset
     options = Options(
-        name or output.name, chosen, quantize, seed, source, task, multi_label, refit, all_quantizations, clusters
+        name or output.name,
+        chosen,
+        quantize,
+        seed,
+        source,
+        task,
+        multi_label,
+        refit,
+        all_quantizations,
+        clusters,
+        "text" if columns else text_column,
     )
     controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, checkpoint)
     with messages.status("loading TensorFlow") as status:
