@@ -7,11 +7,13 @@ infra/bulk.asl.json, as batches of objects or of rows.
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
 from aws_lambda_powertools.utilities.data_classes import S3Event, S3EventBridgeNotificationEvent, SQSEvent
+from botocore.exceptions import BotoCoreError, ClientError
 
 from handler import bulk, objects
 from handler.attempt import run
@@ -24,6 +26,7 @@ from handler.observability import MetricUnit, log_error, metrics
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 CREATED = "ObjectCreated:"
+SHORTEST_WAIT, LONGEST_WAIT = 15, 900  # seconds until a message that failed comes again
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
@@ -39,10 +42,12 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None
     if "Items" in event:
         return bulk.answer(event, models().get(), seconds_left, work)
     if _is_from(event, "aws:sqs"):
-        failed = [message.message_id for message in SQSEvent(event).records if not _answered(message, seconds_left)]
-        return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
-    if failed := _failed(event, seconds_left):
-        raise FileError(f"{len(failed)} objects failed, the first is {failed[0]!r}; the log says why.")
+        failed = [message for message in SQSEvent(event).records if not _answered(message, seconds_left)]
+        for message in failed:
+            _try_again_soon(message)
+        return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
+    if lost := _failed(event, seconds_left):
+        raise FileError(f"{len(lost)} objects failed, the first is {lost[0]!r}; the log says why.")
     return None
 
 
@@ -92,6 +97,16 @@ def _answered(message: Any, seconds_left: Seconds) -> bool:
     except (EventError, msgspec.DecodeError) as error:
         log_error(error, message_id=message.message_id)
         return False
+
+
+def _try_again_soon(message: Any) -> None:
+    """Else a message would come again only after six times the function's timeout, however short the trouble was."""
+    seconds = min(LONGEST_WAIT, SHORTEST_WAIT * 2 ** int(message.attributes.approximate_receive_count or 1))
+    if queue := os.environ.get("QUEUE_URL"):
+        with suppress(ClientError, BotoCoreError):
+            objects.client("sqs").change_message_visibility(
+                QueueUrl=queue, ReceiptHandle=message.receipt_handle, VisibilityTimeout=seconds
+            )
 
 
 def _failed(event: Mapping[str, Any], seconds_left: Seconds) -> list[str]:

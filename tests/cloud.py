@@ -154,7 +154,8 @@ class Queue:
         """Invokes the function with messages and deletes those that did not fail; all stay if it raises."""
         event = sqs_event(*(message["Body"] for message in messages))
         for record, message in zip(event["Records"], messages, strict=True):
-            record["messageId"] = message["MessageId"]
+            record["messageId"], record["receiptHandle"] = message["MessageId"], message["ReceiptHandle"]
+            record["attributes"] = message["Attributes"]
         failed = {failure["itemIdentifier"] for failure in function(event)["batchItemFailures"]}
         for message in messages:
             if message["MessageId"] not in failed:

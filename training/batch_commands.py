@@ -55,8 +55,7 @@ def batch(
         summaries = work.run(bundle, planned, options, advance)
     if json:
         print(msgspec.json.encode([summary for summary, _ in summaries]).decode())
-        return
-    for summary, fresh in summaries:
+    for summary, fresh in [] if json else summaries:
         tally = summary.tally
         rejected = f", {tally.rejected:,} without a prediction" if tally.rejected else ""
         when = f"{summary.seconds:.1f} s" if fresh else "done before"
@@ -65,6 +64,11 @@ def batch(
             messages.print(
                 f"warning: {summary.source.path} line {error.line}: {error.error}", soft_wrap=True, markup=False
             )
+
+    for summary, _ in summaries:
+        if summary.status == "damaged":
+            path, line = summary.source.path, summary.tally.lines
+            raise WorkError(f"{path} is damaged from line {line} on ({summary.reason}); fetch it again.")
 
 
 def bulk(

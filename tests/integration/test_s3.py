@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from cloud import OUT, Application, Cloud, refuse, refusing
+from cloud import OUT, Application, Cloud, Queue, refuse, refusing
 
-from handler import objects
+from handler import objects, s3
 from handler.bundle import Bundle
 from handler.classifier import Classifier
 from handler.errors import EventError, FileError
@@ -69,6 +69,23 @@ def test_when_s3_does_not_answer_at_all_the_message_goes_back(aws: Cloud, monkey
     objects.client.cache_clear()
 
     assert handle(sqs_event(event)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
+def test_a_message_that_failed_comes_again_sooner_than_the_queue_says(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a queue that would wait for an hour, and an object that cannot be read the first time
+    queue = Queue(aws, visibility=3600)
+    monkeypatch.setenv("QUEUE_URL", queue.url)
+    monkeypatch.setattr(s3, "SHORTEST_WAIT", 0)
+    queue.send(s3_event("a.jsonl", aws.put("a.jsonl", TWO_LINES)))
+    aws.fault = refusing("a.jsonl", 403, "AccessDenied")
+
+    queue.deliver(queue.receive(), handle)
+    aws.fault = None
+    queue.drain(handle)
+
+    assert aws.summary("a.jsonl")["status"] == "complete"
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": [1]}, {"source": "aws.s3"}, {"Items": 1}])

@@ -242,7 +242,7 @@ def test_after_any_faults_each_object_has_one_complete_and_correct_output(
         for event in events:
             queue.send(event)
     aws.fault = chaos
-    end = time.monotonic() + 300
+    end = time.monotonic() + 450
     threads = [threading.Thread(target=work, args=(process, queue, chaos, end)) for process in workers]
     for thread in threads:
         thread.start()

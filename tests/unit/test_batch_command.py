@@ -73,6 +73,17 @@ def test_a_bad_line_is_a_warning_and_the_file_is_done(bundle_path: Path, tmp_pat
     assert json.loads(lines[1]) == {"line": 2, "error": "the line is not JSON"}
 
 
+def test_a_cut_file_is_done_as_far_as_it_goes_and_ends_in_an_error(bundle_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt.gz"
+    file.write_bytes(gzip.compress("很好\n太差了\n".encode())[:-4])
+
+    ran = batch(bundle_path, file, "-o", tmp_path, "--json")
+
+    assert ran.status == 1
+    assert "is damaged from line 3 on (the gzip breaks off here); fetch it again." in ran.errors
+    assert ran.json()[0]["tally"]["predicted"] == 2
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
