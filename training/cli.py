@@ -110,7 +110,7 @@ def train(
         refit,
         all_quantizations,
         clusters,
-        "text" if columns else text_column,
+        text_column,
     )
     controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, checkpoint)
     with messages.status("loading TensorFlow") as status:
