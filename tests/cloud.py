@@ -123,7 +123,7 @@ class Cloud:
 @contextmanager
 def cloud(host: str = "127.0.0.1") -> Iterator[Cloud]:
     running = Cloud(host)
-    running.make_buckets()
+    running.reset()  # all stand-ins of a process share one state
     try:
         yield running
     finally:

@@ -10,11 +10,13 @@ from training.families import Family, Spec
 
 
 def build(spec: Spec) -> Any:
-    from keras import layers
+    from keras import constraints, layers
 
     from training.layers import recurrent_reader
 
-    return recurrent_reader(spec, layers.SimpleRNN(64, return_sequences=True))
+    return recurrent_reader(
+        spec, layers.SimpleRNN(64, return_sequences=True, recurrent_constraint=constraints.MaxNorm(0.5))
+    )
 
 
 FAMILY = Family(
