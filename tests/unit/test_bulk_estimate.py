@@ -14,7 +14,7 @@ def test_a_million_lines_cost_what_the_prices_say() -> None:
     found = estimate(Survey(objects=1, bytes=100_000_000, lines=1_000_000, skipped=0), 1024, 1_000, 1)
 
     assert found.seconds == pytest.approx(1000, rel=0.01)
-    assert found.dollars["Lambda"] == pytest.approx(1000 * prices["lambda"]["gb_second_x86_64"], rel=0.01)
+    assert found.dollars["Lambda"] == pytest.approx(1000 * prices["lambda_gb_second"]["x86_64"], rel=0.01)
     assert found.total == pytest.approx(sum(found.dollars.values()))
 
 
