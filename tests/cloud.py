@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -159,7 +159,9 @@ class Queue:
         failed = {failure["itemIdentifier"] for failure in function(event)["batchItemFailures"]}
         for message in messages:
             if message["MessageId"] not in failed:
-                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+                # One that took longer than it was hidden has another handle by now, and comes again.
+                with suppress(self.sqs.exceptions.ReceiptHandleIsInvalid):
+                    self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def left(self) -> int:
         """Messages that are neither done nor dead, whether somebody works on them or not."""
