@@ -9,7 +9,6 @@ The order of the steps is what makes it safe; docs/s3.md says which guarantee of
 A version that comes later changes what 1 saw, so that an older one fails at 5 or 6; one that came before is seen at 2.
 """
 
-import gzip
 import time
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from handler import objects
-from handler.batch import Tally, answer, text_column, windows
+from handler.batch import Tally, answer, pack, text_column, windows
 from handler.classifier import Classifier
 from handler.errors import Changed, FileError, Gone, Refused
 from handler.jobs import PREDICTIONS, SUMMARY, Before, Checkpoint, Job, Outcome, Seconds, Summary
@@ -30,7 +29,6 @@ from handler.schema import ModelName
 
 ATTEMPTS = 3
 RESERVE_SECONDS = 10
-GZIP_LEVEL = 1
 MAX_KEY_BYTES = 1024
 
 
@@ -101,13 +99,13 @@ class _Attempt:
                 began = time.monotonic()
                 if number > done:
                     block, counted = answer(window, self.classifier, top_k)
-                    upload.write(gzip.compress(block, GZIP_LEVEL, mtime=0) if self.packed else block)
+                    upload.write(pack(block, self.packed))
                     tally.add(counted)
                 slowest = max(slowest, time.monotonic() - began)
                 if self.seconds_left() < RESERVE_SECONDS + 2 * slowest:
                     return self._pause(found.source, before, number, done, tally, upload)
             if self.packed and not number:
-                upload.write(gzip.compress(b"", GZIP_LEVEL, mtime=0))
+                upload.write(pack(b"", self.packed))
             written = upload.complete(before.predictions)
         except BaseException as error:
             if not checkpoint or isinstance(error, Changed):  # else another attempt goes on from the checkpoint

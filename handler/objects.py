@@ -5,7 +5,7 @@ Every write is conditional: on there being no object of that key, or on the very
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -234,12 +234,12 @@ def _condition(expected: str) -> dict[str, str]:
     return {"IfMatch": expected} if expected else {"IfNoneMatch": "*"}
 
 
-class _condition_kept:  # noqa: N801 - reads as a statement
+@contextmanager
+def _condition_kept() -> Iterator[None]:
     """What S3 says when somebody else was faster becomes Changed."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if isinstance(error, ClientError) and code_of(error) in LOST | MISSING:
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in LOST | MISSING:
             raise Changed("Somebody else wrote this output meanwhile.") from None
+        raise

@@ -1,6 +1,5 @@
 """`fenlei batch`: the code that classifies files in S3, over files on a disk and all processors."""
 
-import gzip
 import os
 import tempfile
 import time
@@ -18,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from handler import bundle as bundles
-from handler.batch import Tally, answer, text_column, windows
+from handler.batch import Tally, answer, pack, text_column, windows
 from handler.bundle import Manifest
 from handler.classifier import Classifier
 from handler.errors import Refused
@@ -26,7 +25,6 @@ from handler.records import PIECE_BYTES, Layout, Row, layout_of, records
 from handler.schema import ModelName
 from training.errors import InputError, WorkError
 
-GZIP_LEVEL = 1
 AHEAD = 4  # windows that wait for each process, so that none idles and memory stays flat
 
 
@@ -128,7 +126,7 @@ def _classify(
 
         def collect() -> None:
             block, counted = waiting.popleft().result()
-            output.write(gzip.compress(block, GZIP_LEVEL, mtime=0) if one.layout.gzip else block)
+            output.write(pack(block, one.layout.gzip))
             tally.add(counted)
             advance(one.path, source.tell(), tally.lines)
 
@@ -140,7 +138,7 @@ def _classify(
             while waiting:
                 collect()
             if one.layout.gzip and not tally.lines:
-                output.write(gzip.compress(b"", GZIP_LEVEL, mtime=0))
+                output.write(pack(b"", one.layout.gzip))
         finally:
             for future in waiting:
                 future.cancel()

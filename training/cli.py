@@ -100,17 +100,17 @@ def train(
 
     source = file.name if file else dataset
     options = Options(
-        name or output.name,
-        chosen,
-        quantize,
-        seed,
-        source,
-        task,
-        multi_label,
-        refit,
-        all_quantizations,
-        clusters,
-        text_column,
+        name=name or output.name,
+        family=chosen,
+        quantization=quantize,
+        seed=seed,
+        source=source,
+        task=task,
+        multi_label=multi_label,
+        refit=refit,
+        all_quantizations=all_quantizations,
+        clusters=clusters,
+        text_column=text_column,
     )
     controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, checkpoint)
     with messages.status("loading TensorFlow") as status:

@@ -172,7 +172,9 @@ def fast_text(data: Data, directory: Path) -> Row:
         while True:
             try:
                 return fasttext.train_supervised(str(file), lr=rate, **options)
-            except RuntimeError:  # its threads race, and now and then they diverge
+            except RuntimeError as error:  # its threads race, and now and then they diverge
+                if "NaN" not in str(error):
+                    raise
                 rate /= 2
 
     def predict(model: Any, texts: Sequence[str]) -> list[str]:

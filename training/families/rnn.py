@@ -1,8 +1,7 @@
 """The simple recurrent network.
 
 Source: Elman 1990, "Finding Structure in Time": h_t = tanh(W h_(t-1) + U x_t + b). Its last state forgets the
-beginning of a text, so that all states are pooled: logits = V [max_t h_t, sum_t h_t / sqrt(T)] + c. W is kept
-contracting, since else a difference of one rounding grows with every token.
+beginning of a text, so that all states are pooled: logits = V [max_t h_t, sum_t h_t / sqrt(T)] + c.
 """
 
 from typing import Any
@@ -15,15 +14,7 @@ def build(spec: Spec) -> Any:
 
     from training.layers import recurrent_reader
 
-    return recurrent_reader(spec, layers.SimpleRNN(64, return_sequences=True, recurrent_constraint=contracting))
-
-
-def contracting(weights: Any) -> Any:
-    """Scales columns [units, units] to absolute sums of 0.9 at most, so that two states only come nearer by a step."""
-    from keras import ops
-
-    total = ops.sum(ops.abs(weights), axis=0, keepdims=True)
-    return weights * ops.minimum(1.0, 0.9 / ops.maximum(total, 1e-9))
+    return recurrent_reader(spec, layers.SimpleRNN(64, return_sequences=True))
 
 
 FAMILY = Family(
