@@ -13,19 +13,26 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-accuracy bench-training bench-encoder bench-distillation sam lock build-ApiFunction
+.PHONY: help setup run test test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-distillation sam lock audit build image image-package
 .DELETE_ON_ERROR:
+# Pattern rules made these, and make would delete them as means to an end.
+.PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make test     lint, types, and every test"
 	@echo "make bench    measure the request path, and how fast families train"
+	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
 	@echo "make bench-encoder MODEL=... CHECKPOINT=...   an encoder's bundle beside ONNX Runtime, by length and threads"
+	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
+	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
+	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
-	@echo "make lock     resolve the lock files anew"
+	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
+	@echo "make audit    look for known vulnerabilities in what ships"
 
 setup: .venv/ready
 
@@ -64,6 +71,18 @@ run: $(MODEL)/manifest.json
 	@$(UV) pip install -q --python $(@D) --no-deps -e .
 	@touch $@
 
+.envs/build/ready: $(LOCKS)/build.txt .envs/uv/ready
+	$(SAY) "what assembles and checks the package"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
+# What Lambda's Python runtime brings besides Python: stands in for its /var/runtime under the emulator.
+.envs/runtime-%/ready: $(LOCKS)/runtime.txt .envs/uv/ready
+	@rm -rf $(@D)
+	@$(UV) pip install -q --target $(@D) --python-version $* --only-binary :all: --require-hashes -r $<
+	@touch $@
+
 .envs/sam/ready: $(LOCKS)/sam.txt .envs/uv/ready
 	$(SAY) "the SAM command line"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
@@ -72,12 +91,24 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
-lock: .envs/uv/ready
-	@for group in dev handler test sam bench; do \
+# Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
+lock: .envs/uv/ready .envs/build/ready
+	@cp $(LOCKS)/handler.txt .envs/handler.before
+	@for group in dev handler test sam bench build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
-	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
+	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
-	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
+	@.envs/build/bin/python -m build.locks_report .envs/handler.before
+
+# Known vulnerabilities of what the lock files pin, where the database can be reached.
+.envs/audit/ready: $(LOCKS)/audit.txt .envs/uv/ready
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
+audit: .envs/audit/ready
+	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt
 
 # --- the default model ----------------------------------------------------------------------------
 
@@ -90,16 +121,26 @@ models/reviews-zh/manifest.json: | .venv/ready
 # The handler is tested alone on each of these that the machine has.
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
 
-test: lint .envs/sam/ready $(MODEL)/manifest.json
-	$(SAY) "all tests, with all that is installed"
-	@.venv/bin/python -m pytest -q
-	@$(MAKE) -s $(PYTHONS:%=integration-%)
+test: lint .envs/sam/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
+	@$(MAKE) -s -j2 -O test-unit test-whole
+	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
+
+# In two processes at once; what pytest starts must not take make's own settings.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
+
+test-unit:
+	$(SAY) "unit tests"
+	@$(PYTEST) tests/unit
+
+test-whole:
+	$(SAY) "contract, integration and end-to-end tests"
+	@$(PYTEST) tests/contract tests/integration tests/e2e
 
 lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml
+	@.envs/sam/bin/cfn-lint template.yaml infra/bulk.yaml infra/image.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
@@ -110,6 +151,16 @@ bench: .envs/bench/ready $(MODEL)/manifest.json
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
 	$(SAY) "training"
 	@.envs/bench/bin/python -m tests.bench.training throughput
+
+# Starts of each: STARTS=3 for a quick look.
+bench-cold: .envs/bench/ready .envs/runtime-3.11/ready package-x86_64 image-package
+	$(SAY) "cold starts, side by side (half an hour, the first time)"
+	@.envs/bench/bin/python -m tests.bench.cold $(MODEL) $(STARTS)
+
+# Files in S3: throughput beside fastText, and a million lines through the function. DATA: as below, one directory.
+bench-files: .envs/bench/ready
+	$(SAY) "files in S3"
+	@.envs/bench/bin/python -m tests.bench.files $(DATA)
 
 # DATA: directories with train.tsv, dev.tsv and test.tsv.
 bench-accuracy: .envs/bench/ready
@@ -135,6 +186,27 @@ bench-distillation: .envs/bench/ready
 
 # --- the package ----------------------------------------------------------------------------------
 
-# `sam build` calls this with ARTIFACTS_DIR.
-build-ApiFunction: $(MODEL)/manifest.json .envs/uv/ready
-	@.envs/uv/bin/python -m build.package --bundle $(MODEL) --output $(ARTIFACTS_DIR)
+ARCHITECTURES ?= x86_64 arm64
+PACKAGED := .envs/build/ready .envs/sam/ready $(MODEL)/manifest.json
+PACKAGE := .envs/build/bin/python -m build.package --bundle $(MODEL)
+
+build: $(ARCHITECTURES:%=package-%)
+
+package-%: $(PACKAGED) .envs/runtime-3.13/ready
+	$(SAY) "dist/fenlei-python3.13-$*.zip: assembled, checked, replayed"
+	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
+
+# What build/Dockerfile copies into a container image.
+IMAGE_TARGET ?= image-debian12
+image-package: $(PACKAGED) .envs/runtime-3.11/ready
+	@$(PACKAGE) --target $(IMAGE_TARGET) --architecture $(ARCHITECTURE) --output dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
+
+# BASE: where no registry can be reached, an image that stands in for the one that build/Dockerfile names.
+image: image-package
+	$(SAY) "fenlei:latest, the container image"
+	@docker build -q $(if $(BASE),--build-arg BASE=$(BASE)) -f build/Dockerfile -t fenlei:latest dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
+
+# `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
+ARCHITECTURE ?= x86_64
+build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
+	@$(PACKAGE) --architecture $(ARCHITECTURE) --output $(ARTIFACTS_DIR)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from handler import golden, http, pages, schema
+from handler import golden, http, pages, schema, snapshot
 from handler.bundle import Manifest
 from handler.errors import (
     BundleError,
@@ -179,9 +179,10 @@ def _observe(method: str, route: str, status: int, milliseconds: float, context:
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
-    # Loaded during init, not in the first request, so that SnapStart keeps a loaded model. An error is
-    # kept for the requests: a function that fails at init only says so in its log.
+    # Loaded during init, not in the first request. An error is kept for the requests: a function that fails at init
+    # only says so in its log.
     try:
         models().warm()
     except BundleError as error:
         logger.error(str(error))
+    snapshot.register(lambda: models().prepare())

@@ -8,7 +8,6 @@ card.md, report.html   for people; verified when present, not shipped to Lambda
 """
 
 import hashlib
-import tarfile
 import zlib
 from pathlib import Path
 
@@ -182,6 +181,8 @@ def _read_directory(path: Path) -> dict[str, bytes]:
 
 
 def _read_archive(path: Path) -> dict[str, bytes]:
+    import tarfile  # a packaged bundle is a directory
+
     if not path.exists():
         raise BundleError(f"{path} does not exist; make a bundle with: fenlei train -o {path}")
     files = {}

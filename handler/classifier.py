@@ -37,7 +37,7 @@ class Span(NamedTuple):
 class Classifier:
     """A bundle, ready to answer."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         self.manifest = bundle.manifest
         if RUNTIME not in self.manifest.runtimes:
             raise BundleError(
@@ -48,9 +48,17 @@ class Classifier:
             self.tokenizer = Tokenizer.from_str(bundle.tokenizer)
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
-        self._interpreter = Interpreter(bundle.model, threads)
+        self._interpreter = Interpreter(bundle.model)
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
+
+    def prepare(self) -> None:
+        """Runs every function of the model once, so that no request pays for preparing one."""
+        for signature in self.manifest.signatures:
+            batch = np.zeros((signature.batch, signature.length), np.int32)
+            self._interpreter.runner(signature.name(PREDICT))(batch)
+            if self.manifest.embedding_width:
+                self._interpreter.runner(signature.name(EMBED))(batch)
 
     def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""

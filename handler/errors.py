@@ -11,10 +11,17 @@
     │   ├── InvalidRequest          422  well-formed, but does not fit the schema
     │   ├── InternalError           500  a mistake of ours
     │   └── Unavailable             503  no model could be loaded
+    ├── FileError               a file of texts cannot be answered
+    │   ├── Refused                 and never will be; its summary says why
+    │   ├── Damaged                 from here on: its bytes break off or are not what they claim to be
+    │   ├── Gone                    because it was deleted before it was read
+    │   └── Changed                 in this attempt: it, or its output, was replaced meanwhile
+    ├── EventError              an event is none of those that are known
     └── training.errors.*       what goes wrong on the command line
 
 The text of each error is one sentence for the user: what, where, what to do instead. `api.py` turns a
-RequestError into an RFC 9457 problem; the command line prints the sentence and exits.
+RequestError into an RFC 9457 problem, `attempt.py` a FileError into a summary or another attempt; the command line
+prints the sentence and exits.
 """
 
 from http import HTTPStatus
@@ -95,3 +102,27 @@ class Unavailable(RequestError):
     """No model could be loaded; the log says why."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class FileError(FenleiError):
+    """A file of texts cannot be answered."""
+
+
+class Refused(FileError):
+    """It never will be, whatever is tried again; the sentence goes into its summary."""
+
+
+class Damaged(FileError):
+    """From here on its bytes break off or are not what they claim to be; what came before is answered."""
+
+
+class Gone(FileError):
+    """It was deleted before it was read."""
+
+
+class Changed(FileError):
+    """The file, or its output, was replaced meanwhile; look again at what is there now."""
+
+
+class EventError(FenleiError):
+    """An event is none of those that are known."""

@@ -4,6 +4,7 @@ tflite-runtime ends at Python 3.11; ai-edge-litert carries the same class on for
 the only file that knows.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ except ModuleNotFoundError:
 
     RUNTIME = "tflite-runtime"
 
+# Lambda gives a function processors in proportion to its memory: one whole at so many MB.
+MEMORY_OF_ONE_PROCESSOR = 1769
+
 TokenIds = NDArray[np.int32]
 Runner = Callable[[TokenIds], NDArray[np.float32]]
 
@@ -32,9 +36,9 @@ class Interpreter:
     weights. Signatures are prepared on first use, so a cold start pays for one only.
     """
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(self, model: bytes) -> None:
         try:
-            self._interpreter: Any = _Interpreter(model_content=model, num_threads=threads)
+            self._interpreter: Any = _Interpreter(model_content=model, num_threads=processors())
         except (ValueError, RuntimeError) as error:
             raise BundleError(
                 f"model.tflite cannot run on {RUNTIME} ({error}); convert it again for this runtime"
@@ -63,3 +67,11 @@ class Interpreter:
             return result
 
         return call
+
+
+def processors() -> int:
+    """The whole processors that the function's memory size buys; one outside Lambda.
+
+    A share of one more is not used: whoever runs over the share is made to wait.
+    """
+    return max(1, int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) // MEMORY_OF_ONE_PROCESSOR)

@@ -48,6 +48,11 @@ class Models:
         for classifier in self.all():
             classifier.classify(["。"])
 
+    def prepare(self) -> None:
+        """Runs all functions of all models: seconds, for a snapshot to keep."""
+        for classifier in self.all():
+            classifier.prepare()
+
     def _names(self) -> str:
         return ", ".join(sorted(self._classifiers))
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from handler import bundle as bundles
 from handler.errors import FenleiError
+from training import batch_commands
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -99,7 +100,17 @@ def train(
 
     source = file.name if file else dataset
     options = Options(
-        name or output.name, chosen, quantize, seed, source, task, multi_label, refit, all_quantizations, clusters
+        name=name or output.name,
+        family=chosen,
+        quantization=quantize,
+        seed=seed,
+        source=source,
+        task=task,
+        multi_label=multi_label,
+        refit=refit,
+        all_quantizations=all_quantizations,
+        clusters=clusters,
+        text_column=text_column,
     )
     controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, resume)
     with messages.status("loading TensorFlow") as status:
@@ -197,6 +208,9 @@ def serve(
     )
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()
+
+
+batch_commands.register(app)
 
 
 def main() -> None:

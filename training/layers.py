@@ -161,12 +161,16 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
 
 
 class MaximumAndSum(keras.layers.Layer):  # type: ignore[misc]
-    """Pools [batch, length, width] over what is present: the maximum, and the sum over the root of the length."""
+    """Pools [batch, length, width] over what is present: the maximum, and the sum over the root of the length.
+
+    The maximum is 0 at least, since that is what padding counts as, and a text without padding must not differ.
+    """
 
     def call(self, hidden: Any, present: Any) -> Any:
         hidden = hidden * present
         length = ops.maximum(ops.sum(present, axis=1), 1.0)
-        return ops.concatenate([ops.max(hidden, axis=1), ops.sum(hidden, axis=1) * inverse_root(length)], axis=-1)
+        maximum = ops.maximum(ops.max(hidden, axis=1), 0.0)
+        return ops.concatenate([maximum, ops.sum(hidden, axis=1) * inverse_root(length)], axis=-1)
 
 
 def recurrent_reader(spec: Spec, layer: Any) -> keras.Model:

@@ -50,23 +50,23 @@ def mistakes(trained: Trained, most: int = 20) -> list[Mistake]:
     examples = [trained.splits.test[i] for i in worst]
     explained = Classifier(trained.bundle).explain([example.text for example in examples]) if examples else []
     return [
-        Mistake(_pieces(example.text, prediction), example.label, labels[int(row.argmax())], float(row.max()))
+        Mistake(pieces(example.text, prediction), example.label, labels[int(row.argmax())], float(row.max()))
         for example, prediction, row in zip(examples, explained, predicted[worst], strict=True)
     ]
 
 
-def _pieces(text: str, prediction: Prediction) -> list[Piece]:
+def pieces(text: str, prediction: Prediction) -> list[Piece]:
     """The text up to SHOWN_CHARACTERS, cut where the explanation cuts it; what no token covers weighs nothing."""
     contributions = prediction.explanation or []
     strongest = max((abs(c.effect) for c in contributions), default=0.0) or 1.0
-    pieces, done = [], 0
+    found, done = [], 0
     for c in contributions:
         if c.start >= SHOWN_CHARACTERS:
             break
-        pieces += [Piece(text[done : c.start], 0.0), Piece(text[c.start : c.end], c.effect / strongest)]
+        found += [Piece(text[done : c.start], 0.0), Piece(text[c.start : c.end], c.effect / strongest)]
         done = c.end
-    pieces.append(Piece(text[done : max(done, SHOWN_CHARACTERS)], 0.0))
-    return [piece for piece in pieces if piece.text]
+    found.append(Piece(text[done : max(done, SHOWN_CHARACTERS)], 0.0))
+    return [piece for piece in found if piece.text]
 
 
 def peers(trained: Trained) -> list[Peer]:

@@ -49,6 +49,7 @@ class Options(NamedTuple):
     refit: bool = True
     all_quantizations: bool = False
     clusters: int = 10
+    text_column: str = "text"
     answers: SoftLabels | None = None
 
 
@@ -281,7 +282,11 @@ def _manifest(
     shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
     unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
-    data: dict[str, str | int | float] = {"source": options.source, "seed": options.seed}
+    data: dict[str, str | int | float] = {
+        "source": options.source,
+        "text_column": options.text_column,
+        "seed": options.seed,
+    }
     for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
         data[f"{name}_texts"] = len(part)
         data[f"{name}_fingerprint"] = fingerprint(part)

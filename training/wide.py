@@ -7,7 +7,6 @@ log-count ratio of its n-gram for the label against the rest, and v is regularis
 Method for Fast Solution of Large Scale Linear SVMs", several times as fast here as L-BFGS.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,64 +68,84 @@ def fit_wide(features: Features, signs: Floats, squared_error: bool, cost: float
     if not squared_error:
         ratio = np.abs(_log_count_ratio(matrix, signs > 0))
         scale = share * ratio + (1 - share) * ratio[1:].mean(axis=0)
-    with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr()
-    scale = np.vstack([scale, np.ones(signs.shape[1])])
-    found = _minimise(with_bias, scale, signs, squared_error, cost) * scale
+    with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr().astype(np.float32)
+    scale = np.vstack([scale, np.ones(signs.shape[1])]).astype(np.float32)
+    problem = _Problem(with_bias, with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, cost)
+    found = _minimise(problem).astype(np.float64) * scale
     return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
 
-def _minimise(matrix: Any, scale: Floats, signs: Floats, squared_error: bool, cost: float) -> Floats:
-    """The free weights v [rows, width] that minimise |v|^2 / 2 + cost * sum of squared gaps, each column by itself.
+class _Problem(NamedTuple):
+    """|v|^2 / 2 + cost * the sum of squared gaps, over free weights v [rows, width], each column by itself."""
 
-    Newton's method over the texts that have a gap, each step found by conjugate gradients, all columns at once.
-    """
-    matrix, scale, signs = matrix.astype(np.float32), scale.astype(np.float32), signs.astype(np.float32)
-    transposed = matrix.T.tocsr()
+    matrix: Any
+    transposed: Any
+    scale: Floats
+    signs: Floats
+    squared_error: bool
+    cost: float
 
-    def gaps(output: Floats) -> Floats:
-        return output - signs if squared_error else np.minimum(signs * output - 1, 0) * signs
+    def output(self, free: Floats) -> Floats:
+        """What texts are given [n, width]."""
+        found: Floats = self.matrix @ (self.scale * free)
+        return found
 
-    def values(free: Floats, output: Floats) -> Floats:
-        total: Floats = 0.5 * np.sum(free**2, axis=0) + cost * np.sum(gaps(output) ** 2, axis=0)
+    def back(self, slope: Floats) -> Floats:
+        """The change of v that a change of the output [n, width] asks for: the transpose of `output`."""
+        found: Floats = self.scale * (self.transposed @ slope)
+        return found
+
+    def gaps(self, output: Floats) -> Floats:
+        """How far the output is from what it should be, with its sign."""
+        if self.squared_error:
+            return output - self.signs
+        return np.minimum(self.signs * output - 1, 0) * self.signs
+
+    def values(self, free: Floats, output: Floats) -> Floats:
+        """What is minimised, by column."""
+        total: Floats = 0.5 * np.sum(free**2, axis=0) + self.cost * np.sum(self.gaps(output) ** 2, axis=0)
         return total
 
-    free, output = np.zeros_like(scale), np.zeros_like(signs)
+    def step_size(self, free: Floats, output: Floats, step: Floats, change: Floats, slope: Floats) -> Floats:
+        """The largest of 1, 1/2, 1/4, ... by which each column's step goes down enough (Armijo's condition)."""
+        size, before = np.ones_like(slope), self.values(free, output)
+        for _ in range(HALVINGS):
+            too_far = self.values(free + size * step, output + size * change) > before + 1e-4 * size * slope
+            if not too_far.any():
+                break
+            size = np.where(too_far, size / 2, size)
+        return size
+
+
+def _minimise(problem: _Problem) -> Floats:
+    """Newton's method over the texts that have a gap, each step found by conjugate gradients, all columns at once."""
+    free, output = np.zeros_like(problem.scale), np.zeros_like(problem.signs)
     first: Floats | None = None
     for _ in range(NEWTON_STEPS):
-        gap = gaps(output)
-        gradient = free + 2 * cost * scale * (transposed @ gap)
+        gaps = problem.gaps(output)
+        gradient = free + problem.back(2 * problem.cost * gaps)
         norm = np.linalg.norm(gradient, axis=0)
         first = norm if first is None else first
         if np.all(norm <= TOLERANCE * first):
             break
-        counted = 2 * cost * (gap != 0).astype(np.float32)
-
-        def curve(direction: Floats, counted: Floats = counted) -> Floats:
-            product: Floats = matrix @ (scale * direction)
-            curved: Floats = direction + scale * (transposed @ (counted * product))
-            return curved
-
+        counted = 2 * problem.cost * (gaps != 0).astype(np.float32)
         near = np.minimum(0.1, np.sqrt(norm / np.maximum(first, TINY))) * norm
-        direction = _conjugate_gradients(curve, -gradient, near)
-        change = matrix @ (scale * direction)
-        needed = 1e-4 * np.sum(gradient * direction, axis=0)
-        size, before = np.ones_like(norm), values(free, output)
-        for _ in range(HALVINGS):
-            too_far = values(free + size * direction, output + size * change) > before + size * needed
-            if not too_far.any():
-                break
-            size = np.where(too_far, size / 2, size)
-        free, output = free + size * direction, output + size * change
-    found: Floats = free.astype(np.float64)
-    return found
+        step = _conjugate_gradients(problem, counted, -gradient, near)
+        change = problem.output(step)
+        size = problem.step_size(free, output, step, change, np.sum(gradient * step, axis=0))
+        free, output = free + size * step, output + size * change
+    return free
 
 
-def _conjugate_gradients(curve: Callable[[Floats], Floats], target: Floats, near: Floats) -> Floats:
-    """Solves curve(x) = target [rows, width], each column by itself, until the residuals are as small as `near`."""
+def _conjugate_gradients(problem: _Problem, counted: Floats, target: Floats, near: Floats) -> Floats:
+    """Solves H x = target [rows, width], each column by itself, until the residuals are as small as `near`.
+
+    H = 1 + M' diag(counted) M, M being `problem.output`: Hestenes and Stiefel 1952.
+    """
     found, residual, direction = np.zeros_like(target), target.copy(), target.copy()
     squares = np.sum(residual**2, axis=0)
     for _ in range(GRADIENT_STEPS):
-        curved = curve(direction)
+        curved = direction + problem.back(counted * problem.output(direction))
         length = squares / np.maximum(np.sum(direction * curved, axis=0), TINY)
         found += length * direction
         residual -= length * curved

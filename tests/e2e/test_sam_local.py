@@ -1,7 +1,6 @@
 """The package as `sam build` makes it, run by `sam local` in a container."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -11,26 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cloud import OUT, cloud
+from sam import ENVIRONMENT, SAM, run
+from support import ROOT
 
 from build import contract
 
-ROOT = Path(__file__).parents[2]
-SAM = ROOT / ".envs/sam/bin/sam"
-ENVIRONMENT = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-central-1"}
 IMAGE = "public.ecr.aws/lambda/python:3.13"
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.fixture(scope="session")
-def package() -> Path:
-    if not SAM.exists():
-        pytest.skip("the SAM command line is not installed; make sam")
-    built = run(SAM, "build")
-    assert built.returncode == 0, built.stderr
-    return ROOT / ".aws-sam/build/ApiFunction"
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +70,28 @@ def test_sam_local_invoke_answers_with_predictions() -> None:
     assert labels == ["positive", "negative", "positive", "negative"]
 
 
+@pytest.mark.usefixtures("package", "container_image")
+def test_sam_local_invoke_classifies_an_object_in_s3(tmp_path: Path) -> None:
+    # GIVEN a stand-in for S3 where a container can reach it, with the object that the event names
+    gateway = run("docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}").stdout.strip()
+    with cloud(gateway) as aws:
+        aws.put("reviews/一 月.jsonl", '{"id": 7, "text": "东西质量很好，非常满意"}\n{"text": "太差了"}\n{\n'.encode())
+        variables = {"BatchFunction": {"AWS_ENDPOINT_URL": aws.url, "OUTPUT_BUCKET": OUT}}
+        (tmp_path / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
+        options = ["-e", "tests/events/s3-put.json", "--env-vars", tmp_path / "variables.json", "--skip-pull-image"]
+
+        invoked = run(SAM, "local", "invoke", "BatchFunction", *options)
+
+        assert "errorType" not in invoked.stdout, invoked.stderr
+        lines = [json.loads(line) for line in aws.get("reviews/一 月.jsonl.predictions.jsonl").splitlines()]
+        assert [line.get("label", line.get("error")) for line in lines] == [
+            "positive",
+            "negative",
+            "the line is not JSON",
+        ]
+        assert aws.summary("reviews/一 月.jsonl")["status"] == "complete"
+
+
 @pytest.fixture(scope="module")
 def local_api(package: Path, container_image: None) -> Iterator[str]:  # noqa: ARG001
     """`sam local start-api`: the template's gateway and the package, emulated."""
@@ -130,3 +138,36 @@ def test_sam_local_start_api_answers_head_and_refuses_other_methods(local_api: s
     assert httpx.head(f"{local_api}/health", timeout=60).status_code == 200
     refused = httpx.delete(f"{local_api}/v1/models", timeout=60)
     assert (refused.status_code, refused.json()["status"]) == (405, 405)
+
+
+def test_the_gateway_calls_the_alias_whose_versions_have_snapshots(tmp_path: Path) -> None:
+    if not SAM.exists():
+        pytest.skip("the SAM command line is not installed; make sam")
+    # GIVEN the template with what it includes, as AWS's own transform sees it
+    code = """
+import json, sys
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+template, openapi = (yaml_parse(open(name)) for name in ("template.yaml", "infra/openapi.yaml"))
+template["Resources"]["Api"]["Properties"]["DefinitionBody"] = openapi
+for resource in template["Resources"].values():
+    if resource["Type"] == "AWS::Serverless::Function":
+        resource["Properties"]["CodeUri"] = "s3://bucket/key"
+policies = type("Policies", (), {"load": dict})()
+json.dump(transform(template, {}, policies)["Resources"], open(sys.argv[1], "w"))
+"""
+    out = tmp_path / "resources.json"
+
+    done = run(SAM.parent / "python", "-c", code, out)
+
+    assert done.returncode == 0, done.stderr
+    resources = json.loads(out.read_text(encoding="utf-8"))
+    function = resources["ApiFunction"]["Properties"]
+    alias = resources["ApiFunctionAliaslive"]["Properties"]
+    assert function["SnapStart"] == {"ApplyOn": {"Ref": "SnapStart"}}
+    assert alias["FunctionVersion"]["Fn::GetAtt"][0].startswith("ApiFunctionVersion")
+    assert resources["ApiMayCallFunction"]["Properties"]["FunctionName"] == {"Ref": "ApiFunctionAliaslive"}
+    body = json.dumps(resources["Api"]["Properties"]["Body"])
+    assert "functions/${ApiFunctionAliaslive}/invocations" in body
+    assert "${ApiFunction.Arn}" not in body

@@ -1,101 +1,50 @@
 """The handler in Lambda's own runtime emulator, with a real bundle: init, warm requests, errors."""
 
 import json
-import os
-import platform
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud import Cloud
 
+from build.errors import BuildError
+from build.replay import Command, Function, find_emulator, running
 from handler.bundle import Bundle
 from handler.interpreter import RUNTIME
+from tests.s3_events import s3_event, sqs_event
 from training.serve import proxy_event
 
 ROOT = Path(__file__).parents[2]
-MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 TEXTS = ["东西质量很好，非常满意", "太差了，第二天就坏了"]
 
-Invoke = Callable[[object], dict[str, Any]]
+Start = Callable[..., AbstractContextManager[Function]]
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Path:
+def start() -> Start:
+    """`with start(model, log) as function` runs this tree's handler under the emulator, with this Python."""
     pytest.importorskip("awslambdaric")
-    found = [Path(os.environ["FENLEI_RIE"])] if "FENLEI_RIE" in os.environ else []
-    found += ROOT.glob(f".envs/sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE}")
-    if not found:
-        pytest.skip("aws-lambda-rie is not here; make sam brings it, or name it in FENLEI_RIE")
-    return found[0]
+    try:
+        find_emulator()
+    except BuildError as error:
+        pytest.skip(str(error))
 
+    def started(
+        model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
+    ) -> AbstractContextManager[Function]:
+        environment = {"PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
+        return running(Command([sys.executable, "-m", "awslambdaric", handler], ROOT, environment), log)
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-class Function:
-    """A function in the emulator; one request at a time."""
-
-    def __init__(self, emulator: Path, model: Path, log: Path) -> None:
-        self.log = log
-        self.address = f"127.0.0.1:{free_port()}"
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)}
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    emulator,
-                    "--runtime-interface-emulator-address",
-                    self.address,
-                    "--runtime-api-address",
-                    f"127.0.0.1:{free_port()}",
-                    sys.executable,
-                    "-m",
-                    "awslambdaric",
-                    "handler.api.lambda_handler",
-                ],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def invoke(self, event: object) -> dict[str, Any]:
-        """What the function returned: the response, or Lambda's own error document."""
-        url = f"http://{self.address}/2015-03-31/functions/function/invocations"
-        for attempt in range(100):
-            try:
-                with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=60) as answer:
-                    result: dict[str, Any] = json.load(answer)
-                    return result
-            except urllib.error.URLError:  # it does not listen yet
-                if attempt == 99 or self.process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-        raise AssertionError
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)  # a group of our own: the emulator and its Python
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+    return started
 
 
 @pytest.fixture(scope="module")
-def function(emulator: Path, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
-    function = Function(emulator, bundle_path.absolute(), tmp_path_factory.mktemp("emulator") / "log")
-    yield function
-    function.stop()
+def function(start: Start, bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    with start(bundle_path.absolute(), tmp_path_factory.mktemp("emulator") / "log") as function:
+        yield function
 
 
 def classify(content: object) -> dict[str, Any]:
@@ -157,28 +106,37 @@ def test_the_log_holds_metrics_and_no_text(function: Function) -> None:
     assert not any(text in log for text in TEXTS)
 
 
-def test_without_a_bundle_each_request_is_503_and_the_log_says_why(emulator: Path, tmp_path: Path) -> None:
-    function = Function(emulator, tmp_path / "nowhere", tmp_path / "log")
-    try:
+def test_without_a_bundle_each_request_is_503_and_the_log_says_why(start: Start, tmp_path: Path) -> None:
+    with start(tmp_path / "nowhere", tmp_path / "log") as function:
         for _ in range(2):
             response = function.invoke(classify({"text": "ok"}))
             assert response["statusCode"] == 503
             assert "nowhere" not in response["body"]
-    finally:
-        function.stop()
     assert f"{tmp_path}/nowhere does not exist" in (tmp_path / "log").read_text(encoding="utf-8", errors="replace")
 
 
-def test_a_bundle_with_a_changed_byte_is_503(emulator: Path, bundle_path: Path, tmp_path: Path) -> None:
+def test_the_function_for_files_in_s3_answers_events(
+    start: Start, aws: Cloud, bundle_path: Path, tmp_path: Path
+) -> None:
+    version = aws.put("一 月.jsonl", f'{{"text": "{TEXTS[0]}"}}\n{{"text": "{TEXTS[1]}"}}\n{{\n'.encode())
+    with start(bundle_path.absolute(), tmp_path / "log", "handler.s3.lambda_handler", **aws.environment) as function:
+        event = s3_event("一 月.jsonl", version)
+        assert function.invoke(sqs_event(event, "no event")) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+        assert function.invoke(event) is None
+        assert function.invoke({})["errorType"] == "EventError"
+
+    lines = [json.loads(line) for line in aws.get("一 月.jsonl.predictions.jsonl").splitlines()]
+    assert [line.get("label", line.get("error")) for line in lines] == ["positive", "negative", "the line is not JSON"]
+    assert not any(text in (tmp_path / "log").read_text(encoding="utf-8", errors="replace") for text in TEXTS)
+
+
+def test_a_bundle_with_a_changed_byte_is_503(start: Start, bundle_path: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     for file in bundle_path.iterdir():
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= file.name == "model.tflite"
         (damaged / file.name).write_bytes(content)
-    function = Function(emulator, damaged, tmp_path / "log")
-    try:
+    with start(damaged, tmp_path / "log") as function:
         assert function.invoke(classify({"text": "ok"}))["statusCode"] == 503
-    finally:
-        function.stop()
     assert "model.tflite was changed" in (tmp_path / "log").read_text(encoding="utf-8", errors="replace")

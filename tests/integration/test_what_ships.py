@@ -26,7 +26,7 @@ NEVER_IMPORTED = (
 
 
 @pytest.mark.skipif(not HANDLER_ONLY, reason="this environment is for training too")
-@pytest.mark.parametrize("module", TRAINING)
+@pytest.mark.parametrize("module", [module for module in TRAINING if module != "jinja2"])  # moto brings that one
 def test_nothing_of_training_is_installed(module: str) -> None:
     assert importlib.util.find_spec(module) is None
 
@@ -39,3 +39,13 @@ def test_the_handler_imports_nothing_that_makes_a_cold_start_slow() -> None:
     imported = set(json.loads(done.stdout))
     assert {"handler.api", "tokenizers", "numpy"} <= imported
     assert not imported & set(NEVER_IMPORTED)
+
+
+def test_the_function_for_files_in_s3_needs_boto3_and_nothing_else_that_is_slow() -> None:
+    code = "import handler.s3, json, sys; print(json.dumps(sorted(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    imported = set(json.loads(done.stdout))
+    assert {"handler.s3", "botocore.exceptions"} <= imported
+    assert not imported & (set(NEVER_IMPORTED) - {"boto3", "botocore.session"})

@@ -1,0 +1,71 @@
+"""What there is to do with an object in S3, how far it is, and what became of it."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from handler.batch import Tally
+from handler.objects import Paused, Source, Written
+from handler.schema import ModelName
+
+PREDICTIONS, SUMMARY = ".predictions.jsonl", ".summary.json"
+
+Seconds = Callable[[], float]
+
+
+class Before(Struct, frozen=True):
+    """The ETags of what the output's keys held when the work began."""
+
+    predictions: str
+    summary: str
+
+
+class Checkpoint(Struct, frozen=True):
+    """All that another invocation needs to go on with an object."""
+
+    source: Source
+    model_version: str
+    before: Before
+    windows: int
+    tally: Tally
+    upload: Paused
+    started: float
+    invocations: int
+
+
+class Job(Struct, frozen=True):
+    """An object to classify; with a `version_id`, just that version of it."""
+
+    bucket: str
+    key: str
+    output_bucket: str
+    output_key: str
+    version_id: str = ""
+    checkpoint: Checkpoint | None = None
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What became of an object.
+
+    `status` is complete; damaged (predictions up to a line that says why); refused or deleted (no predictions). The
+    shares of the labels are of the predicted lines. `seconds` is from the first invocation's start, waiting included.
+    """
+
+    status: str
+    reason: str = ""
+    source: Source
+    model: ModelName
+    output: Written | None = None
+    tally: Tally
+    label_shares: dict[str, float] = {}
+    started: str = ""
+    seconds: float = 0
+    invocations: int = 1
+
+
+class Outcome(Struct, frozen=True):
+    """`result` is the summary's status, or: duplicate, superseded (nothing was done), paused (with its checkpoint)."""
+
+    result: str
+    summary: Summary | None = None
+    checkpoint: Checkpoint | None = None

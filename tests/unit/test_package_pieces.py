@@ -1,0 +1,155 @@
+"""The pieces of the package build that need no wheels: archive, sizes, locks, costs."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from build import archive, cost, prune, sizes, wheels
+from build.errors import BuildError
+
+ROOT = Path(__file__).parents[2]
+
+
+# --- archive --------------------------------------------------------------------------------------
+
+
+def tree_of(directory: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return directory
+
+
+FILES = {"a/b.txt": b"b" * 5000, "a.txt": b"a", "z/é": b"", "a/B.txt": b"B"}
+
+
+def test_the_same_content_gives_the_same_bytes_whatever_time_mode_or_order(tmp_path: Path) -> None:
+    # GIVEN the same files, written in another order, at another time, with another mode
+    one = tree_of(tmp_path / "one", FILES)
+    other = tree_of(tmp_path / "other", dict(reversed(FILES.items())))
+    os.utime(other / "a.txt", (1, 1))
+    (other / "a.txt").chmod(0o755)
+
+    for tree in (one, other):
+        archive.pack(tree, tree.with_suffix(".zip"))
+
+    assert archive.sha256(tmp_path / "one.zip") == archive.sha256(tmp_path / "other.zip")
+    with zipfile.ZipFile(tmp_path / "one.zip") as opened:
+        assert {name: opened.read(name) for name in opened.namelist()} == FILES
+
+
+def test_one_changed_byte_gives_another_archive(tmp_path: Path) -> None:
+    for name, content in (("one", b"x"), ("other", b"y")):
+        archive.pack(tree_of(tmp_path / name, {"file": content}), tmp_path / f"{name}.zip")
+
+    assert archive.sha256(tmp_path / "one.zip") != archive.sha256(tmp_path / "other.zip")
+
+
+def test_a_settled_tree_is_of_1980_and_readable_for_all(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path / "tree", FILES)
+    (tree / "a.txt").chmod(0o600)
+
+    archive.settle(tree)
+
+    assert {path.stat().st_mtime for path in tree.rglob("*")} == {315532800}
+    assert {path.stat().st_mode & 0o777 for path in tree.rglob("*") if path.is_file()} == {0o644}
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, dict[str, sizes.Size]]:
+    content = os.urandom(2000)
+    files = {"numpy/a.so": content, "numpy/b.py": b"", "model/m": content * 2, "numpy-2.dist-info/METADATA": b"x"}
+    archive.pack(tree_of(tmp_path / "tree", files), tmp_path / "tree.zip")
+    return sizes.weigh(tmp_path / "tree.zip")
+
+
+def test_the_tree_shows_what_takes_how_much(parts: dict[str, dict[str, sizes.Size]]) -> None:
+    lines = [line.split(maxsplit=2)[-1] for line in sizes.tree(parts, shown=1000).splitlines()[1:]]
+
+    assert lines[:4] == ["model", "numpy", "a.so", "bytecode and metadata"]
+    assert sizes.total(parts).unpacked == 6001
+    assert sizes.total(parts, without="model").unpacked == 2001
+
+
+def test_the_budget_is_for_all_but_the_model(parts: dict[str, dict[str, sizes.Size]]) -> None:
+    sizes.check(parts, sizes.Size(unpacked=2001, packed=3000))
+
+    with pytest.raises(BuildError, match=r"without its model has .* and its budget .* is .*: prune what grew"):
+        sizes.check(parts, sizes.Size(unpacked=2000, packed=3000))
+
+
+def test_what_lambda_cannot_unpack_is_refused(parts: dict[str, dict[str, sizes.Size]]) -> None:
+    parts["model"]["huge"] = sizes.Size(sizes.LAMBDA_UNPACKED, 1)
+
+    with pytest.raises(BuildError, match="Lambda unpacks 262 MB at most"):
+        sizes.check(parts)
+
+
+# --- locks ----------------------------------------------------------------------------------------
+
+
+def test_what_ships_is_a_part_of_the_lock_and_each_entry_has_hashes() -> None:
+    lock = (wheels.LOCKS / "handler.txt").read_text(encoding="utf-8")
+
+    entries = wheels.shipped_entries(lock)
+
+    assert {wheels.name_of(entry) for entry in entries} == set(wheels.SHIPPED)
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "boto3" in {wheels.name_of(entry) for entry in wheels.entries_of(lock)} - set(wheels.SHIPPED)
+
+
+@pytest.mark.parametrize("lock", sorted(wheels.LOCKS.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_lock_names_no_index(lock: Path) -> None:
+    assert "://" not in lock.read_text(encoding="utf-8")
+
+
+def test_pruning_deletes_what_matches_and_only_for_the_version_that_is_there(tmp_path: Path) -> None:
+    names = ["numpy/random/x.py", "numpy/ma/x.py", "numpy/x.pyi", "numpy/ma/tests/x.py"]
+    two = tree_of(tmp_path / "two", dict.fromkeys([*names, "numpy-2.1.dist-info/METADATA"], b""))
+    one = tree_of(tmp_path / "one", dict.fromkeys([*names, "numpy-1.26.dist-info/METADATA"], b""))
+
+    prune.prune(two)
+    prune.prune(one)
+
+    assert [path.as_posix() for path in archive.files(two)] == ["numpy-2.1.dist-info/METADATA", "numpy/ma/x.py"]
+    assert "numpy/random/x.py" in [path.as_posix() for path in archive.files(one)]
+
+
+# --- costs ----------------------------------------------------------------------------------------
+
+PRICES = json.loads(cost.PRICES.read_text(encoding="utf-8"))
+
+
+def test_a_million_requests_by_hand() -> None:
+    # 1 GB for 2 ms: 0.002 GB-seconds, at 0.0000166667, and a request at 0.0000002
+    prices = {"lambda_request": 0.0000002, "lambda_gb_second": {"x86_64": 0.0000166667}}
+
+    found = cost.million_requests(prices, cost.Measured(init=100, warm=2), 2048, "x86_64")
+
+    assert found == pytest.approx(0.2 + 2 * 0.002 * 16.6667)
+
+
+@given(st.floats(0.01, 10_000), st.integers(128, 10_240))
+def test_billing_is_by_the_whole_millisecond_and_never_below_the_work(milliseconds: float, memory: int) -> None:
+    billed = cost.billed_seconds(milliseconds, memory)
+
+    assert billed * 1000 == pytest.approx(round(billed * 1000))
+    assert billed * 1000 >= milliseconds * (1 - 1e-9)
+    assert memory < cost.MEMORY_OF_ONE_PROCESSOR or billed * 1000 < milliseconds + 1 + 1e-6
+
+
+def test_the_cost_table_says_what_it_rests_on() -> None:
+    table = cost.table(cost.Measured(init=200, warm=1.5))
+
+    assert PRICES["read"] in table
+    assert PRICES["region"] in table
+    assert all(f"| {memory} |" in table for memory in cost.MEMORY_SIZES)

@@ -1,0 +1,32 @@
+"""What the report shows of the worst mistakes."""
+
+from collections.abc import Callable
+
+from command import FAMILIES, Twice
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.classifier import Classifier
+from training.report import SHOWN_CHARACTERS, pieces
+
+
+@given(text=st.text(min_size=1, max_size=40), times=st.sampled_from([1, 20]))
+def test_a_mistake_is_shown_whole_in_pieces_that_weigh_at_most_one(
+    classifier: Classifier, text: str, times: int
+) -> None:
+    (prediction,) = classifier.explain([text * times])
+
+    found = pieces(text * times, prediction)
+
+    shown = "".join(piece.text for piece in found)
+    assert (text * times).startswith(shown)
+    assert len(shown) >= min(len(text * times), SHOWN_CHARACTERS)
+    assert all(-1 <= piece.weight <= 1 for piece in found)
+
+
+def test_mistakes_are_coloured_by_what_the_answer_went_by(trained_twice: Callable[[str], Twice]) -> None:
+    report = (trained_twice(FAMILIES[0]).paths[0] / "report.html").read_text(encoding="utf-8")
+
+    legend, *spans = report.split('<span class="for"')[1:]
+    assert legend
+    assert spans
