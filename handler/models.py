@@ -57,16 +57,21 @@ class Models:
 
 
 def from_environment(environment: Mapping[str, str]) -> Models:
-    """Loads the bundles that MODEL_DIR names, separated as in PATH; DEFAULT_MODEL chooses among them.
+    """The models that MODEL_DIR names; DEFAULT_MODEL chooses among them. Raises BundleError."""
+    return Models(bundles(environment), environment.get("DEFAULT_MODEL", ""))
+
+
+def bundles(environment: Mapping[str, str]) -> list[Bundle]:
+    """Loads the bundles that MODEL_DIR names, separated as in PATH.
 
     An entry is a bundle, or a directory with one bundle in each of its directories. Raises BundleError.
     """
-    bundles: list[Bundle] = []
+    found: list[Bundle] = []
     for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):
         path = Path(entry)
         inner = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
-        bundles += [load(found) for found in inner or [path]]
-    return Models(bundles, environment.get("DEFAULT_MODEL", ""))
+        found += [load(one) for one in inner or [path]]
+    return found
 
 
 @cache

@@ -1,15 +1,7 @@
 """The handler in Lambda's own runtime emulator, with a real bundle: init, warm requests, errors."""
 
 import json
-import os
-import platform
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,81 +10,11 @@ from cloud import Cloud
 
 from handler.bundle import Bundle
 from handler.interpreter import RUNTIME
+from tests.emulator import Function
 from tests.s3_events import s3_event, sqs_event
 from training.serve import proxy_event
 
-ROOT = Path(__file__).parents[2]
-MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 TEXTS = ["东西质量很好，非常满意", "太差了，第二天就坏了"]
-
-Invoke = Callable[[object], dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Path:
-    pytest.importorskip("awslambdaric")
-    found = [Path(os.environ["FENLEI_RIE"])] if "FENLEI_RIE" in os.environ else []
-    found += ROOT.glob(f".envs/sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE}")
-    if not found:
-        pytest.skip("aws-lambda-rie is not here; make sam brings it, or name it in FENLEI_RIE")
-    return found[0]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-class Function:
-    """A function in the emulator; one request at a time."""
-
-    def __init__(
-        self, emulator: Path, model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
-    ) -> None:
-        self.log = log
-        self.address = f"127.0.0.1:{free_port()}"
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    emulator,
-                    "--runtime-interface-emulator-address",
-                    self.address,
-                    "--runtime-api-address",
-                    f"127.0.0.1:{free_port()}",
-                    sys.executable,
-                    "-m",
-                    "awslambdaric",
-                    handler,
-                ],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def invoke(self, event: object) -> dict[str, Any]:
-        """What the function returned: the response, or Lambda's own error document."""
-        url = f"http://{self.address}/2015-03-31/functions/function/invocations"
-        for attempt in range(100):
-            try:
-                with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=60) as answer:
-                    result: dict[str, Any] = json.load(answer)
-                    return result
-            except urllib.error.URLError:  # it does not listen yet
-                if attempt == 99 or self.process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-        raise AssertionError
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)  # a group of our own: the emulator and its Python
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
 
 
 @pytest.fixture(scope="module")
