@@ -17,7 +17,7 @@ MEAN_DIFFERENCE = 0.02
 
 def replay(classifier: Classifier, golden: Sequence[Golden]) -> Replay:
     """Runs the golden texts and compares."""
-    return compare(classifier.manifest, golden, classifier.classify([g.text for g in golden]))
+    return compare(classifier.manifest, golden, classifier.answer([g.text for g in golden])[1])
 
 
 def compare(manifest: Manifest, golden: Sequence[Golden], predictions: Sequence[Prediction]) -> Replay:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handler.bundle import MANIFEST, Bundle, load
 from handler.classifier import Classifier
+from handler.drift import watch
 from handler.errors import BundleError, NotFound
 from handler.golden import replay
 from handler.schema import Replay
@@ -45,7 +46,12 @@ class Models:
     def warm(self) -> None:
         """Runs each model once, so that the first request does not pay for preparing it."""
         for classifier in self.all():
-            classifier.classify(["。"])
+            classifier.answer(["。"])
+
+    def watch(self) -> None:
+        """Tells of drift from now on."""
+        for bundle in self._bundles:
+            watch(self.get(bundle.manifest.name), bundle.golden())
 
     def prepare(self) -> None:
         """Runs all functions of all models: seconds, for a snapshot to keep."""
@@ -76,5 +82,7 @@ def bundles(environment: Mapping[str, str]) -> list[Bundle]:
 
 @cache
 def models() -> Models:
-    """The models of this process, loaded once."""
-    return from_environment(os.environ)
+    """The models of this process, loaded once and watched."""
+    found = from_environment(os.environ)
+    found.watch()
+    return found
