@@ -171,8 +171,4 @@ def _between(edges: Sequence[float], expected: list[float]) -> Bins:
 def _labels(shares: dict[str, float]) -> Bins:
     frequent = sorted(shares, key=lambda label: (-shares[label], label))[:FREQUENT_LABELS]
     expected = [shares[label] for label in frequent]
-    return (
-        Bins([*frequent, OTHERS], [*expected, 1 - sum(expected)])
-        if len(shares) > len(frequent)
-        else Bins(frequent, expected)
-    )
+    return Bins([*frequent, OTHERS], [*expected, max(0.0, 1 - sum(expected))])
