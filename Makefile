@@ -88,11 +88,17 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
+.envs/checkov/ready: $(LOCKS)/checkov.txt .envs/uv/ready
+	$(SAY) "checkov, which looks for what is insecure in templates"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
 # Resolves, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam bench build runtime audit; do \
-	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
+	@for group in dev handler test sam checkov bench build runtime audit; do \
+	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
