@@ -133,7 +133,7 @@ lint: .venv/ready .envs/sam/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml infra/bulk.yaml infra/image.yaml
+	@.envs/sam/bin/cfn-lint
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
