@@ -129,11 +129,12 @@ test: lint .envs/sam/ready .envs/audit/ready $(MODEL)/manifest.json
 	@.venv/bin/python -m pytest -q
 	@$(MAKE) -s $(PYTHONS:%=integration-%)
 
-lint: .venv/ready .envs/sam/ready
+lint: .venv/ready .envs/sam/ready .envs/checkov/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
 	@.envs/sam/bin/cfn-lint
+	@.envs/checkov/bin/checkov --config-file .checkov.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
