@@ -91,11 +91,17 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
+.envs/checkov/ready: $(LOCKS)/checkov.txt .envs/uv/ready
+	$(SAY) "checkov, which looks for what is insecure in templates"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam bench build runtime audit; do \
-	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || echo "-c $(LOCKS)/dev.txt"); \
+	@for group in dev handler test sam checkov bench build runtime audit; do \
+	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
@@ -136,11 +142,12 @@ test-whole:
 	$(SAY) "contract, integration and end-to-end tests"
 	@$(PYTEST) tests/contract tests/integration tests/e2e
 
-lint: .venv/ready .envs/sam/ready
+lint: .venv/ready .envs/sam/ready .envs/checkov/ready
 	$(SAY) "format, lint, types, template"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
-	@.envs/sam/bin/cfn-lint template.yaml infra/bulk.yaml infra/image.yaml
+	@.envs/sam/bin/cfn-lint
+	@.envs/checkov/bin/checkov --config-file .checkov.yaml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"

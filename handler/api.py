@@ -2,7 +2,6 @@
 
 import os
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from handler.errors import (
 )
 from handler.interpreter import RUNTIME
 from handler.models import models
-from handler.observability import MetricUnit, logger, metrics
+from handler.observability import MetricUnit, disabled, emit, log_error, metrics
 
 # A request is small: to spread it over threads costs more than it saves.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -34,21 +33,27 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
     started = time.perf_counter()
     request = http.read(event)
     route = find(request.path)
+    error: RequestError | None = None
     try:
         response = answer(route, request)
-    except RequestError as error:
+    except RequestError as raised:
+        error = raised
+    except BundleError as raised:
+        log_error(raised, request_id=context.aws_request_id)
+        error = Unavailable("The model could not be loaded.")
+    except Exception as raised:
+        log_error(raised, request_id=context.aws_request_id)
+        error = InternalError("Something went wrong here.")
+    if error:
         response = http.problem(error, context.aws_request_id)
-    except BundleError as error:
-        logger.error(str(error))
-        response = http.problem(Unavailable("The model could not be loaded."), context.aws_request_id)
-    except Exception as error:
-        # The frames tell where; the message could quote a text, so it stays out of the log.
-        frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        kind = type(error).__name__
-        logger.error("Unexpected %s in %s", kind, frames[-1], kind=kind, frames=frames)
-        response = http.problem(InternalError("Something went wrong here."), context.aws_request_id)
     response = http.finish(response, request)
-    _observe(request.method, route, response["statusCode"], (time.perf_counter() - started) * 1000, context)
+    milliseconds = (time.perf_counter() - started) * 1000
+    if not disabled():
+        _observe(request, label(request.method, route), response["statusCode"], milliseconds, context)
+        if error:
+            _observe_error(error, context)
+    else:
+        metrics.clear_metrics()  # disabled ones would be collected, and written after all at every hundredth
     return response
 
 
@@ -86,6 +91,8 @@ def classify(request: http.Request) -> schema.ClassifyResponse:
     classifier = models().get(asked.model or None)
     metrics.add_metric("Texts", MetricUnit.Count, len(texts))
     predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
+    metrics.add_metric("Certain", MetricUnit.Count, sum(p.certain is True for p in predictions))
+    metrics.add_metric("Tokens", MetricUnit.Count, sum(p.tokens for p in predictions))
     return schema.ClassifyResponse(_name(classifier.manifest), predictions)
 
 
@@ -164,18 +171,34 @@ def _info(manifest: Manifest) -> schema.ModelInfo:
     )
 
 
-def _observe(method: str, route: str, status: int, milliseconds: float, context: Any) -> None:
+_first = True
+
+
+def _observe(request: http.Request, call: str, status: int, milliseconds: float, context: Any) -> None:
     """One line a request, both log and metrics."""
-    if os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true":
-        metrics.clear_metrics()  # disabled ones would be collected, and written after all at every hundredth
-        return
-    metrics.add_metadata("route", label(method, route))
+    global _first  # noqa: PLW0603 - a process has one first request
+    if _first:
+        metrics.add_metric("ColdStart", MetricUnit.Count, 1)
+        _first = False
+    metrics.add_metadata("route", call)
     metrics.add_metadata("status", status)
     metrics.add_metadata("request_id", context.aws_request_id)
+    if request.gateway_id:
+        metrics.add_metadata("gateway_id", request.gateway_id)
+    if "_X_AMZN_TRACE_ID" in os.environ:
+        metrics.add_metadata("trace", os.environ["_X_AMZN_TRACE_ID"].partition(";")[0])
     metrics.add_metric("Requests", MetricUnit.Count, 1)
     metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, round(milliseconds, 3))
     metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
     metrics.flush_metrics()
+
+
+def _observe_error(error: RequestError, context: Any) -> None:
+    """Errors by type, and those of ours by version, so that a deployment can be taken back for them."""
+    where = {"request_id": context.aws_request_id}
+    emit({"Problems": 1}, {"kind": type(error).__name__}, where)
+    if error.status >= 500:
+        emit({"Failures": 1}, {"version": context.function_version}, where)
 
 
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
@@ -184,5 +207,5 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     try:
         models().warm()
     except BundleError as error:
-        logger.error(str(error))
+        log_error(error)
     snapshot.register(lambda: models().prepare())

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from handler.errors import BundleError
 
@@ -88,10 +88,11 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Golden(Struct, frozen=True):
-    """A text and its expected probabilities, in label order."""
+    """A text and its expected probabilities, in label order; `label` names the winner, in bundles since 0.2."""
 
     text: str
     probabilities: list[float]
+    label: str | UnsetType = UNSET
 
 
 class Bundle(Struct, frozen=True):

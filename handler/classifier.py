@@ -1,6 +1,6 @@
 """Texts -> predictions. Knows the bundle; knows nothing of HTTP or S3."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,7 @@ class Classifier:
             self.tokenizer = Tokenizer.from_str(bundle.tokenizer)
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
+        self.observe: Callable[[Encoded, list[Prediction]], None] = lambda *_: None
         self._interpreter = Interpreter(bundle.model)
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
@@ -62,8 +63,14 @@ class Classifier:
 
     def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""
+        encoded, predictions = self.answer(texts, top_k)
+        self.observe(encoded, predictions)
+        return predictions
+
+    def answer(self, texts: Sequence[str], top_k: int | None = None) -> tuple[Encoded, list[Prediction]]:
+        """Like `classify`, and how the texts were read; for texts that nobody asked about, so it is not observed."""
         encoded = self.encode(texts)
-        return self._predictions(encoded, self.predict(encoded.ids), top_k)
+        return encoded, self._predictions(encoded, self.predict(encoded.ids), top_k)
 
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
@@ -82,6 +89,7 @@ class Classifier:
             contributions = [Contribution(s.start, s.end, e) for s, e in zip(spans[i], effects, strict=True)]
             predictions.append(replace(prediction, explanation=contributions))
             start = end
+        self.observe(encoded, predictions)
         return predictions
 
     def _predictions(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:

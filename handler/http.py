@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,6 +21,7 @@ Content = msgspec.Struct | Page
 
 # Below this a compressed body is hardly smaller.
 COMPRESS_FROM = 1024
+_ID = re.compile(r"[A-Za-z0-9=_-]{1,64}")
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -27,7 +29,7 @@ class Request(NamedTuple):
     """One HTTP request; header names are lower case, `body` is still as it came.
 
     `compress` says whether the answer may go out compressed: a REST API does that itself, while an HTTP API and a
-    function URL leave it to the function.
+    function URL leave it to the function. `gateway_id` is the gateway's own name for the request.
     """
 
     method: str
@@ -37,6 +39,7 @@ class Request(NamedTuple):
     is_base64: bool
     query: Mapping[str, Any] = {}
     compress: bool = False
+    gateway_id: str = ""
 
     def json(self) -> bytes:
         """Gives the body of a JSON request as bytes, decompressed.
@@ -105,6 +108,7 @@ def read(event: Event) -> Request:
         is_base64=event.get("isBase64Encoded") is True,
         query=_mapping(event.get("queryStringParameters")),
         compress=bool(http),
+        gateway_id=found if _ID.fullmatch(found := str(context.get("requestId") or "")) else "",
     )
 
 

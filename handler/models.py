@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handler.bundle import MANIFEST, Bundle, load
 from handler.classifier import Classifier
+from handler.drift import watch
 from handler.errors import BundleError, NotFound
 from handler.fetch import fetch
 from handler.golden import replay
@@ -46,7 +47,12 @@ class Models:
     def warm(self) -> None:
         """Runs each model once, so that the first request does not pay for preparing it."""
         for classifier in self.all():
-            classifier.classify(["。"])
+            classifier.answer(["。"])
+
+    def watch(self) -> None:
+        """Tells of drift from now on."""
+        for bundle in self._bundles:
+            watch(self.get(bundle.manifest.name), bundle.golden())
 
     def prepare(self) -> None:
         """Runs all functions of all models: seconds, for a snapshot to keep."""
@@ -58,22 +64,29 @@ class Models:
 
 
 def from_environment(environment: Mapping[str, str]) -> Models:
-    """Loads the bundles that MODEL_DIR names, separated as in PATH; DEFAULT_MODEL chooses among them.
+    """The models that MODEL_DIR names; DEFAULT_MODEL chooses among them. Raises BundleError."""
+    return Models(bundles(environment), environment.get("DEFAULT_MODEL", ""))
+
+
+def bundles(environment: Mapping[str, str]) -> list[Bundle]:
+    """Loads the bundles that MODEL_DIR names, separated as in PATH.
 
     An entry is a bundle, or a directory with one bundle in each of its directories. With MODEL_URI it is that bundle
     alone: see `handler.fetch`. Raises BundleError.
     """
-    bundles: list[Bundle] = []
     if environment.get("MODEL_URI"):
-        return Models([load(fetch(environment))], environment.get("DEFAULT_MODEL", ""))
+        return [load(fetch(environment))]
+    found: list[Bundle] = []
     for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):
         path = Path(entry)
         inner = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
-        bundles += [load(found) for found in inner or [path]]
-    return Models(bundles, environment.get("DEFAULT_MODEL", ""))
+        found += [load(one) for one in inner or [path]]
+    return found
 
 
 @cache
 def models() -> Models:
-    """The models of this process, loaded once."""
-    return from_environment(os.environ)
+    """The models of this process, loaded once and watched."""
+    found = from_environment(os.environ)
+    found.watch()
+    return found

@@ -144,6 +144,7 @@ class Replay(Struct, frozen=True):
     texts: int
     same_answers: int
     largest_difference: float
+    mean_difference: float
 
 
 class HealthResponse(Struct, frozen=True):

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from build.replay import Function
 from handler import api
 from handler.bundle import GOLDEN, MANIFEST, MODEL, TOKENIZER, Bundle, encode_manifest, file_entry
 from training.serve import Context
@@ -25,6 +27,8 @@ class Answer(NamedTuple):
 
 
 Call = Callable[..., Answer]
+# `with start(model, log, handler, **environment) as function`
+Start = Callable[..., AbstractContextManager[Function]]
 
 
 def write_bundle(directory: Path, bundle: Bundle, **changes: Any) -> Path:

@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,9 +14,9 @@ from handler.errors import Refused
 from handler.jobs import PREDICTIONS, SUMMARY
 from handler.objects import client
 from handler.records import layout_of, lines, unpacked
+from training.cost import function_seconds, prices
 from training.errors import InputError, WorkError
 
-PRICES = Path(__file__).with_name("prices.json")
 SAMPLE_BYTES = 262_144
 SAMPLED_OBJECTS = 5
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
@@ -128,18 +127,17 @@ def _sample(bucket: str, key: str, size: int) -> tuple[int, int]:
 
 def estimate(found: Survey, memory_mb: int, lines_per_second: float, objects_per_batch: int) -> Estimate:
     """What classifying costs: the function's time, its requests, the machine's transitions, S3's requests."""
-    prices = json.loads(PRICES.read_text(encoding="utf-8"))
+    listed = prices()
     batches = -(-found.objects // objects_per_batch)
     seconds = found.lines / lines_per_second + 0.2 * found.objects + batches
     parts = found.objects * 6 + found.bytes / 8e6
     dollars = {
-        "Lambda": seconds * memory_mb / 1024 * prices["lambda_gb_second"]["x86_64"]
-        + batches * prices["lambda_request"],
-        "Step Functions": (batches * 5 + 5) * prices["step_functions_transition"],
-        "S3 requests": parts * prices["s3_write"],
+        "Lambda": function_seconds(seconds, memory_mb, "x86_64") + batches * listed["lambda_request"],
+        "Step Functions": (batches * 5 + 5) * listed["step_functions_transition"],
+        "S3 requests": parts * listed["s3_write"],
     }
     return Estimate(
-        {name: round(value, 6) for name, value in dollars.items()}, seconds, prices["read"], prices["region"]
+        {name: round(value, 6) for name, value in dollars.items()}, seconds, listed["read"], listed["region"]
     )
 
 

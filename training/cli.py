@@ -14,6 +14,7 @@ from rich.table import Table
 from handler import bundle as bundles
 from handler.errors import FenleiError
 from training import batch_commands
+from training.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -208,6 +209,40 @@ def serve(
     )
     with server, suppress(KeyboardInterrupt):
         server.serve_forever()
+
+
+@app.command(epilog="Example: fenlei cost --requests 1e6 --memory 512 --arch arm64")
+def cost(
+    requests: Annotated[float, typer.Option(min=0, help="Requests a month, for example 1e6.")] = 1e6,
+    memory: Annotated[int, typer.Option(min=128, max=10240, help="The function's memory in MB.")] = 1024,
+    arch: Annotated[str, typer.Option(help="x86_64 or arm64")] = "x86_64",
+    warm: Annotated[float, typer.Option(min=0.01, help="Milliseconds of a warm request.")] = WARM_MILLISECONDS,
+    init: Annotated[float, typer.Option(min=0, help="Milliseconds of a cold start's init.")] = INIT_MILLISECONDS,
+    cold_share: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that start cold.")] = 0.01,
+    log_bytes: Annotated[int, typer.Option(min=0, help="Bytes of log a request, Lambda's own lines included.")] = 1500,
+    table: Annotated[bool, typer.Option("--table", help="Only the table by memory and processor.")] = False,
+    json: Json = False,
+) -> None:
+    """What a month of requests costs, and from how many on an always-on machine costs less."""
+    from training import cost as work
+
+    listed = work.prices()
+    if arch not in listed["lambda_gb_second"]:
+        raise InputError(f"--arch {arch} is not known; choose {' or '.join(listed['lambda_gb_second'])}.")
+    measured = work.Measured(init, warm)
+    if table:
+        print(work.table(measured))
+        return
+    found = work.month(requests, cold_share, measured, memory, arch, log_bytes)
+    if json:
+        print(msgspec.json.encode({**found._asdict(), "total": found.total, "prices": listed["read"]}).decode())
+        return
+    for part, dollars in found.parts.items():
+        print(f"{part:<12} {dollars:>12,.2f}")
+    print(f"{'a month':<12} {found.total:>12,.2f}  {listed['currency']}, {listed['region']}, {listed['read']}")
+    print(f"{'always on':<12} {found.always_on:>12,.2f}  {listed['always_on']}")
+    if found.break_even:
+        print(f"always on costs less from {found.break_even:,.0f} requests a month on")
 
 
 batch_commands.register(app)

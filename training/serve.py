@@ -26,6 +26,7 @@ class Context(NamedTuple):
 
     aws_request_id: str
     function_name: str = "fenlei-local"
+    function_version: str = "$LATEST"
     memory_limit_in_mb: int = 1024
     invoked_function_arn: str = "arn:aws:lambda:local:000000000000:function:fenlei-local"
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -335,8 +336,9 @@ def _golden_lines(examples: Sequence[Example], keras_logits: NDArray[np.float32]
     """Evenly spaced texts with the probabilities that Keras gives them, a JSON line each."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(GOLDEN_TEXTS, len(examples)), dtype=int))
     expected = activate(keras_logits[chosen], manifest.activation, manifest.temperature)
+    winners = expected.argmin(axis=1) if manifest.task == "cluster" else expected.argmax(axis=1)
     golden = [
-        Golden(examples[i].text, [round(p, 7) for p in row])
-        for i, row in zip(chosen.tolist(), expected.tolist(), strict=True)
+        Golden(examples[i].text, [round(p, 7) for p in row], manifest.labels[winner] if manifest.labels else UNSET)
+        for i, row, winner in zip(chosen.tolist(), expected.tolist(), winners.tolist(), strict=True)
     ]
     return b"".join(chain.from_iterable((msgspec.json.encode(g), b"\n") for g in golden))

@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from build import cost
 from build.replay import Function, running
 from handler import bundle as bundles
 from tests.bench.cold_peers import Contender, contenders
+from training import cost
 from training.serve import proxy_event
 
 STARTS = 20

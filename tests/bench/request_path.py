@@ -6,6 +6,7 @@ process each: `fenlei serve` beside the same model behind FastAPI + uvicorn and 
 """
 
 import http.client
+import io
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,12 +25,15 @@ import numpy as np
 from handler import bundle as bundles
 from handler.api import lambda_handler
 from handler.classifier import Classifier
+from handler.drift import WINDOW_TEXTS
 from handler.interpreter import RUNTIME
+from handler.models import models
 from tests.local_server import serving
 from training.serve import Context, proxy_event
 
 CHARACTERS = 50
 ROUNDS = {1: 2000, 32: 300}
+OVERHEAD_CEILING, BYTES_CEILING = 0.15, 1024
 REQUESTS, TURNS = 400, 5
 JSON = {"Content-Type": "application/json"}
 
@@ -41,6 +46,7 @@ def main(bundle_path: Path) -> None:
     sources = [golden.text[:CHARACTERS] for golden in bundle.golden() if len(golden.text) >= CHARACTERS]
     bodies = {count: [sources[i % len(sources)] for i in range(count)] for count in ROUNDS}
     in_process(Classifier(bundle), bodies, results)
+    observability(bodies, results)
     over_http(bundle_path, bodies, results)
 
 
@@ -53,6 +59,42 @@ def in_process(classifier: Classifier, bodies: dict[int, list[str]], results: ob
         say(results, f"{count:>8} {handler_us:>11.0f} {floor_us:>9.0f} {handler_us / floor_us:>6.2f}")
     (explained,) = interleaved([request(bodies[1], explain=True)], 500)
     say(results, f"{'explain':>8} {explained:>11.0f}")
+
+
+def observability(bodies: dict[int, list[str]], results: object) -> None:
+    """What lines of metrics and the counting for drift cost: time, beside requests without them, and bytes."""
+    say(
+        results,
+        f"{'texts':>8} {'observed us':>12} {'quiet us':>9} {'overhead':>9} {'bytes a request':>16} {'drift bytes':>12}",
+    )
+    for count, texts in bodies.items():
+        ask, classifier = request(texts), models().get()
+        observe = classifier.observe
+
+        def quietly(ask: Callable[[], None] = ask, classifier: Classifier = classifier) -> None:
+            os.environ["POWERTOOLS_METRICS_DISABLED"], classifier.observe = "true", lambda *_: None
+            ask()
+
+        def watched(ask: Callable[[], None] = ask, classifier: Classifier = classifier, observe: Any = observe) -> None:
+            os.environ["POWERTOOLS_METRICS_DISABLED"], classifier.observe = "false", observe
+            ask()
+
+        observed_us, quiet_us = interleaved([watched, quietly], ROUNDS[count])
+        sys.stdout, kept = io.StringIO(), sys.stdout
+        for _ in range(WINDOW_TEXTS):
+            watched()
+        lines, sys.stdout = sys.stdout.getvalue().encode().splitlines(keepends=True), kept
+        own = sum(len(line) for line in lines if b'"Requests"' in line) / WINDOW_TEXTS
+        drift = sum(map(len, lines)) / WINDOW_TEXTS - own
+        overhead = observed_us / quiet_us - 1
+        say(
+            results,
+            f"{count:>8} {observed_us:>12.0f} {quiet_us:>9.0f} {overhead:>9.1%} {own:>16.0f} {drift:>12.0f}",
+        )
+        if overhead > OVERHEAD_CEILING or own > BYTES_CEILING:
+            sys.exit(
+                f"error: observability costs more than {OVERHEAD_CEILING:.0%} of a request or {BYTES_CEILING} bytes"
+            )
 
 
 def request(texts: list[str], **options: bool) -> Callable[[], None]:

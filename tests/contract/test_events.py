@@ -174,7 +174,9 @@ def test_twenty_thousand_malformed_events_are_answered_and_never_with_a_500(
     assert {200, 204, 400, 404, 405, 415, 422} - {204} <= set(statuses), statuses
     written = capfd.readouterr()
     assert "Traceback" not in written.out + written.err
-    assert len(written.out.splitlines()) == EVENTS
+    lines = written.out.splitlines()
+    assert sum('"Requests"' in line for line in lines) == EVENTS
+    assert sum('"Problems"' in line for line in lines) == EVENTS - statuses.get(200, 0) - statuses.get(204, 0)
 
 
 # --- compressed -----------------------------------------------------------------------------------

@@ -1,44 +1,21 @@
 """The handler in Lambda's own runtime emulator, with a real bundle: init, warm requests, errors."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cloud import Cloud
+from support import Start
 
-from build.errors import BuildError
-from build.replay import Command, Function, find_emulator, running
+from build.replay import Function
 from handler.bundle import Bundle
 from handler.interpreter import RUNTIME
 from tests.s3_events import s3_event, sqs_event
 from training.serve import proxy_event
 
-ROOT = Path(__file__).parents[2]
 TEXTS = ["东西质量很好，非常满意", "太差了，第二天就坏了"]
-
-Start = Callable[..., AbstractContextManager[Function]]
-
-
-@pytest.fixture(scope="session")
-def start() -> Start:
-    """`with start(model, log) as function` runs this tree's handler under the emulator, with this Python."""
-    pytest.importorskip("awslambdaric")
-    try:
-        find_emulator()
-    except BuildError as error:
-        pytest.skip(str(error))
-
-    def started(
-        model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
-    ) -> AbstractContextManager[Function]:
-        environment = {"PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
-        return running(Command([sys.executable, "-m", "awslambdaric", handler], ROOT, environment), log)
-
-    return started
 
 
 @pytest.fixture(scope="module")

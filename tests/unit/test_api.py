@@ -207,8 +207,9 @@ def test_any_text_that_is_not_blank_gets_a_prediction(post: Call, text: str) -> 
 
 
 def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if '"Requests"' in line]
     metrics: dict[str, Any] = json.loads(line)
+    metrics.pop("ColdStart", None)  # whichever test comes first
     return metrics
 
 
@@ -226,6 +227,8 @@ def test_each_request_leaves_one_line_of_metrics_without_its_text(
         "status": 200,
         "request_id": "a-request",
         "Texts": [2],
+        "Certain": metrics["Certain"],
+        "Tokens": metrics["Tokens"],
         "Requests": [1],
         "Errors": [0],
     }
@@ -234,13 +237,42 @@ def test_each_request_leaves_one_line_of_metrics_without_its_text(
     assert abs(cloudwatch.pop("Timestamp") / 1000 - time.time()) < 60
     (directive,) = cloudwatch.pop("CloudWatchMetrics")
     assert cloudwatch == {}
-    assert {metric["Name"]: metric["Unit"] for metric in directive.pop("Metrics")} == {
+    assert metrics["Tokens"][0] > 2 >= metrics["Certain"][0]
+    assert {metric["Name"]: metric["Unit"] for metric in directive.pop("Metrics") if metric["Name"] != "ColdStart"} == {
         "Texts": "Count",
+        "Certain": "Count",
+        "Tokens": "Count",
         "Requests": "Count",
         "Milliseconds": "Milliseconds",
         "Errors": "Count",
     }
     assert directive == {"Namespace": "fenlei", "Dimensions": [["service"]]}
+
+
+def test_errors_are_counted_by_kind_and_ours_by_version(
+    post: Call, tmp_path: Path, switch_to: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    post({"texts": []})
+    switch_to(tmp_path / "nowhere")
+    post({"text": "a"})
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["kind"] for line in lines if "Problems" in line] == ["InvalidRequest", "Unavailable"]
+    assert [line["version"] for line in lines if "Failures" in line] == ["$LATEST"]
+    (directive,) = next(line for line in lines if "Failures" in line)["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["version", "service"]]
+
+
+def test_a_request_is_found_by_the_gateway_s_name_for_it_and_by_its_trace(
+    served: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
+    event = proxy_event("GET", "/health", {}, b"")
+
+    served(event | {"requestContext": {"requestId": "of-the-gateway"}})
+
+    metrics = metrics_of(capsys)
+    assert (metrics["gateway_id"], metrics["trace"]) == ("of-the-gateway", "Root=1-5759e988-bd862e3fe1be46a994272793")
 
 
 def test_a_request_that_fails_counts_as_an_error_and_leaves_nothing_for_the_next(

@@ -1,20 +1,17 @@
 """What a bulk run is said to cost, and what the machine is given."""
 
-import json
-
 import pytest
 
-from training.bulk import PRICES, Place, Survey, estimate, event_of, place
+from training.bulk import Place, Survey, estimate, event_of, place
+from training.cost import prices
 from training.errors import InputError
 
 
 def test_a_million_lines_cost_what_the_prices_say() -> None:
-    prices = json.loads(PRICES.read_text(encoding="utf-8"))
-
     found = estimate(Survey(objects=1, bytes=100_000_000, lines=1_000_000, skipped=0), 1024, 1_000, 1)
 
     assert found.seconds == pytest.approx(1000, rel=0.01)
-    assert found.dollars["Lambda"] == pytest.approx(1000 * prices["lambda_gb_second"]["x86_64"], rel=0.01)
+    assert found.dollars["Lambda"] == pytest.approx(1000 * prices()["lambda_gb_second"]["x86_64"], rel=0.01)
     assert found.total == pytest.approx(sum(found.dollars.values()))
 
 

@@ -1,15 +1,12 @@
 """The pieces of the package build that need no wheels: archive, sizes, locks, costs."""
 
-import json
 import os
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from build import archive, cost, prune, sizes, wheels
+from build import archive, prune, sizes, wheels
 from build.errors import BuildError
 
 ROOT = Path(__file__).parents[2]
@@ -122,34 +119,3 @@ def test_pruning_deletes_what_matches_and_only_for_the_version_that_is_there(tmp
 
     assert [path.as_posix() for path in archive.files(two)] == ["numpy-2.1.dist-info/METADATA", "numpy/ma/x.py"]
     assert "numpy/random/x.py" in [path.as_posix() for path in archive.files(one)]
-
-
-# --- costs ----------------------------------------------------------------------------------------
-
-PRICES = json.loads(cost.PRICES.read_text(encoding="utf-8"))
-
-
-def test_a_million_requests_by_hand() -> None:
-    # 1 GB for 2 ms: 0.002 GB-seconds, at 0.0000166667, and a request at 0.0000002
-    prices = {"lambda_request": 0.0000002, "lambda_gb_second": {"x86_64": 0.0000166667}}
-
-    found = cost.million_requests(prices, cost.Measured(init=100, warm=2), 2048, "x86_64")
-
-    assert found == pytest.approx(0.2 + 2 * 0.002 * 16.6667)
-
-
-@given(st.floats(0.01, 10_000), st.integers(128, 10_240))
-def test_billing_is_by_the_whole_millisecond_and_never_below_the_work(milliseconds: float, memory: int) -> None:
-    billed = cost.billed_seconds(milliseconds, memory)
-
-    assert billed * 1000 == pytest.approx(round(billed * 1000))
-    assert billed * 1000 >= milliseconds * (1 - 1e-9)
-    assert memory < cost.MEMORY_OF_ONE_PROCESSOR or billed * 1000 < milliseconds + 1 + 1e-6
-
-
-def test_the_cost_table_says_what_it_rests_on() -> None:
-    table = cost.table(cost.Measured(init=200, warm=1.5))
-
-    assert PRICES["read"] in table
-    assert PRICES["region"] in table
-    assert all(f"| {memory} |" in table for memory in cost.MEMORY_SIZES)
