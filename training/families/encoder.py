@@ -84,7 +84,7 @@ def fit(job: Job) -> Fitted:
     import keras
     from keras import layers
 
-    from training.transformer import build_encoder
+    from training.transformer import build_encoder, measure_inputs
 
     if job.family.pretrained is None:
         raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")
@@ -92,7 +92,9 @@ def fit(job: Job) -> Fitted:
     train_top(encoder.blocks, job.family.pretrained.blocks)
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
     logits = head(layers.Dropout(DROPOUT)(encoder.pooled.output))
-    return descend(job, keras.Model(encoder.pooled.input, logits))._replace(embedder=encoder.embed)
+    fitted = descend(job, keras.Model(encoder.pooled.input, logits))
+    measure_inputs(encoder.pooled, job.train.ids)
+    return fitted._replace(embedder=encoder.embed)
 
 
 def train_top(blocks: list[list[Any]], count: int | None) -> None:
