@@ -42,6 +42,9 @@ def assemble(bundle: Path, output: Path, target: Target, architecture: Architect
     manifest = bundle / "manifest.json"
     if not manifest.exists():
         raise BuildError(f"{bundle} is not a bundle; make one with: fenlei train -o {bundle}")
+    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    if target.brings_runtime:  # it is to be a zip
+        sizes.check_unpacked(sizes.BUDGET.unpacked + sum(entry["size"] for entry in files.values()))
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     wheels.install(output, target, architecture)
@@ -52,7 +55,7 @@ def assemble(bundle: Path, output: Path, target: Target, architecture: Architect
     shutil.copytree(wheels.ROOT / "handler", output / "handler", ignore=shutil.ignore_patterns("__pycache__"))
     (output / "handler/pages/openapi.json").write_text(contract.served(), encoding="utf-8")
     (output / "model").mkdir()
-    for name in ("manifest.json", *json.loads(manifest.read_text(encoding="utf-8"))["files"]):
+    for name in ("manifest.json", *files):
         shutil.copyfile(bundle / name, output / "model" / name)
     bytecode.compile_all(output, target.python)
     archive.settle(output)

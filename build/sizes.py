@@ -29,8 +29,11 @@ NOTHING = Size(0, 0)
 
 # All but the model. A build over it fails: a new wheel has grown, or something was not pruned.
 BUDGET = Size(unpacked=75 * MB, packed=24 * MB)
-# Lambda's own, for all that a function unpacks: AWS Lambda developer guide, "Lambda quotas".
+# Lambda's own, for all that a function unpacks, and for a zip that is handed to it: AWS Lambda developer guide, "Lambda
+# quotas".
 LAMBDA_UNPACKED = 250 * 1024 * 1024
+LAMBDA_PACKED = 50 * 1024 * 1024
+ELSEWHERE = "too big for the zip: serve the model from a container image (make image) or from a bucket (ModelUri)"
 
 
 def weigh(archive: Path) -> dict[str, dict[str, Size]]:
@@ -72,10 +75,20 @@ def check(parts: dict[str, dict[str, Size]], budget: Size = BUDGET) -> None:
             f"The package without its model has {code.unpacked / MB:.1f} MB, {code.packed / MB:.1f} zipped, and its "
             f"budget (build/sizes.py) is {budget.unpacked / MB:.0f} and {budget.packed / MB:.0f}: prune what grew."
         )
-    if everything.unpacked > LAMBDA_UNPACKED:
+    check_unpacked(everything.unpacked)
+    if everything.packed > LAMBDA_PACKED:
         raise BuildError(
-            f"The package has {everything.unpacked / MB:.0f} MB with its model, and Lambda unpacks "
-            f"{LAMBDA_UNPACKED / MB:.0f} MB at most; quantize the model, or serve it from a container image."
+            f"The zip has {everything.packed / MB:.0f} MB with its model, and Lambda takes {LAMBDA_PACKED / MB:.0f} MB "
+            f"at most; {ELSEWHERE}, or quantise it."
+        )
+
+
+def check_unpacked(size: int) -> None:
+    """Raises BuildError if so many bytes, the model with them, are more than Lambda unpacks."""
+    if size > LAMBDA_UNPACKED:
+        raise BuildError(
+            f"The package has {size / MB:.0f} MB with its model, and Lambda unpacks {LAMBDA_UNPACKED / MB:.0f} MB at "
+            f"most; {ELSEWHERE}, or quantise it."
         )
 
 

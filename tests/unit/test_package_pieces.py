@@ -5,9 +5,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support import write_bundle
 
-from build import archive, prune, sizes, wheels
+from build import archive, package, prune, sizes, wheels
 from build.errors import BuildError
+from build.targets import ARCHITECTURES, TARGETS
+from handler.bundle import Bundle, FileEntry
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,8 +90,31 @@ def test_the_budget_is_for_all_but_the_model(parts: dict[str, dict[str, sizes.Si
 def test_what_lambda_cannot_unpack_is_refused(parts: dict[str, dict[str, sizes.Size]]) -> None:
     parts["model"]["huge"] = sizes.Size(sizes.LAMBDA_UNPACKED, 1)
 
-    with pytest.raises(BuildError, match="Lambda unpacks 262 MB at most"):
+    with pytest.raises(
+        BuildError, match=r"Lambda unpacks 262 MB at most; too big for the zip: .*image.* or .*ModelUri"
+    ):
         sizes.check(parts)
+
+
+def test_a_zip_that_lambda_does_not_take_is_refused(parts: dict[str, dict[str, sizes.Size]]) -> None:
+    parts["model"]["large"] = sizes.Size(1, sizes.LAMBDA_PACKED)
+
+    with pytest.raises(BuildError, match=r"Lambda takes 52 MB at most; too big for the zip: .*image.* or .*ModelUri"):
+        sizes.check(parts)
+
+
+def test_a_bundle_too_big_for_the_zip_is_refused_before_anything_is_built(bundle: Bundle, tmp_path: Path) -> None:
+    # GIVEN a bundle that says to hold a model of 200 MB, and a package that was there before
+    files = bundle.manifest.files | {"model.tflite": FileEntry(200_000_000, "0" * 64)}
+    path = write_bundle(tmp_path / "large", bundle, files=files)
+    kept = tree_of(tmp_path / "package", {"kept": b""})
+
+    with pytest.raises(
+        BuildError, match=r"has 2[0-9]+ MB with its model, .* too big for the zip: .*image.* or .*ModelUri"
+    ):
+        package.assemble(path, kept, TARGETS["python3.13"], ARCHITECTURES["x86_64"])
+
+    assert (kept / "kept").exists()
 
 
 # --- locks ----------------------------------------------------------------------------------------
