@@ -3,11 +3,12 @@
     python -m tests.bench.distillation TEACHER DIRECTORY [FAMILY ...]
 
 The directory holds train.tsv, dev.tsv and test.tsv (label TAB text, no header), and is what the teacher was trained on.
-Development is for choosing only, for the teacher as for the students.
+Development is for choosing only, for the teacher as for the students. Medians of three seeds.
 """
 
 import sys
 from pathlib import Path
+from statistics import median
 
 from tests.bench.accuracy import Data
 from tests.bench.training import fit, options, progress, summary
@@ -17,6 +18,8 @@ from training.evaluate import evaluate
 from training.families import get_family
 from training.fit import load_tensorflow
 from training.train import train
+
+SEEDS = (0, 1, 2)
 
 
 def main(teacher_path: Path, directory: Path, families: list[str]) -> None:
@@ -30,11 +33,18 @@ def main(teacher_path: Path, directory: Path, families: list[str]) -> None:
     print(f"teacher: {100 * taught_by:.2f}; it answered {len(answers):,} texts, of which {len(data.train):,} whole")
     print("| data | student | without | with the teacher | MB | share kept |\n|---|---|---|---|---|---|")
     for name in families:
-        alone = summary(fit(data, get_family(name), refit=False))["accuracy"]
-        taught = train(options(get_family(name), refit=False, answers=answers), larger, progress())
-        accuracy, size = summary(taught)["accuracy"], len(taught.bundle.model) / 1e6
-        figures = f"{100 * alone:.2f} | {100 * accuracy:.2f} | {size:.1f} | {accuracy / taught_by:.3f}"
+        family = get_family(name)
+        alone = [summary(fit(data, family, refit=False, seed=seed))["accuracy"] for seed in SEEDS]
+        taught = [train(options(family, refit=False, answers=answers, seed=seed), larger, progress()) for seed in SEEDS]
+        with_teacher = [summary(one)["accuracy"] for one in taught]
+        size, kept = len(taught[0].bundle.model) / 1e6, median(with_teacher) / taught_by
+        figures = f"{spread(alone)} | {spread(with_teacher)} | {size:.1f} | {kept:.3f}"
         print(f"| {data.name} | {name} | {figures} |", flush=True)
+
+
+def spread(shares: list[float]) -> str:
+    """The median in per cent, and what it is the median of."""
+    return f"{100 * median(shares):.2f} ({', '.join(f'{100 * share:.2f}' for share in shares)})"
 
 
 if __name__ == "__main__":
