@@ -3,13 +3,17 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import FOUR_LINES, ROOT, Answer, Call, answer
+from support import FOUR_LINES, ROOT, Answer, Call, Start, answer
 
+from build.errors import BuildError
+from build.replay import Command, Function, find_emulator, running
 from handler.bundle import Bundle, load
 from handler.classifier import Classifier
 from handler.models import models
@@ -99,3 +103,21 @@ def four_lines(tmp_path: Path) -> Path:
     path = tmp_path / "four.csv"
     path.write_text(FOUR_LINES, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """`with start(model, log) as function` runs this tree's handler under the emulator, with this Python."""
+    pytest.importorskip("awslambdaric")
+    try:
+        find_emulator()
+    except BuildError as error:
+        pytest.skip(str(error))
+
+    def started(
+        model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
+    ) -> AbstractContextManager[Function]:
+        environment = {"PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
+        return running(Command([sys.executable, "-m", "awslambdaric", handler], ROOT, environment), log)
+
+    return started

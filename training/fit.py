@@ -24,6 +24,7 @@ AVERAGED_POINTS = 10
 # Many texts go in larger batches, up to so many times the family's own, so that an epoch has about so many steps.
 LARGEST_BATCH = 3
 STEPS = 640
+FINE = 8
 
 
 class Encoded(NamedTuple):
@@ -180,7 +181,9 @@ def make_batches(job: Job) -> Any:
     """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, texts of like length together."""
     import tensorflow as tf
 
-    lengths = (job.family.lengths or lengths_up_to)(job.spec.max_tokens)
+    longest = job.spec.max_tokens
+    # What an encoder takes grows with each token, so its batches are padded less.
+    lengths = [*range(FINE, longest, FINE), longest] if job.family.pretrained else lengths_up_to(longest)
     smallest = job.family.batch_size
     batch_size = max(smallest, min(LARGEST_BATCH * smallest, len(job.train.ids) // STEPS))
     ids = tf.RaggedTensor.from_row_lengths(

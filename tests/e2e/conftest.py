@@ -1,5 +1,6 @@
 """Packages, built once for all tests that look at them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from support import ROOT
 
 from build import wheels
 from build.targets import ARCHITECTURES, TARGETS
+
+IMAGE = "public.ecr.aws/lambda/python:3.13"
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], 
         return trees[target, architecture]
 
     return install
+
+
+@pytest.fixture(scope="session")
+def container_image() -> None:
+    if shutil.which("docker") is None or run("docker", "version").returncode:
+        pytest.skip("no Docker engine answers")
+    if run("docker", "image", "inspect", IMAGE).returncode:
+        pytest.skip(f"the image {IMAGE} is not on this machine")

@@ -1,7 +1,6 @@
 """The package as `sam build` makes it, run by `sam local` in a container."""
 
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,16 +14,6 @@ from sam import ENVIRONMENT, SAM, run
 from support import ROOT
 
 from build import contract
-
-IMAGE = "public.ecr.aws/lambda/python:3.13"
-
-
-@pytest.fixture(scope="session")
-def container_image() -> None:
-    if shutil.which("docker") is None or run("docker", "version").returncode:
-        pytest.skip("no Docker engine answers")
-    if run("docker", "image", "inspect", IMAGE).returncode:
-        pytest.skip(f"the image {IMAGE} is not on this machine")
 
 
 def test_the_template_is_valid() -> None:

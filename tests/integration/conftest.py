@@ -1,16 +1,11 @@
 """A stand-in for S3, SQS and Step Functions: moto's server, over HTTP."""
 
-import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from cloud import Cloud, cloud
-from support import ROOT, Start
 
-from build.errors import BuildError
-from build.replay import Command, Function, find_emulator, running
 from handler import objects
 from handler.models import models
 
@@ -40,21 +35,3 @@ def aws(running_cloud: Cloud, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
     yield running_cloud
     running_cloud.fault = None
     objects.client.cache_clear()
-
-
-@pytest.fixture(scope="session")
-def start() -> Start:
-    """`with start(model, log) as function` runs this tree's handler under the emulator, with this Python."""
-    pytest.importorskip("awslambdaric")
-    try:
-        find_emulator()
-    except BuildError as error:
-        pytest.skip(str(error))
-
-    def started(
-        model: Path, log: Path, handler: str = "handler.api.lambda_handler", **more: str
-    ) -> AbstractContextManager[Function]:
-        environment = {"PYTHONPATH": str(ROOT), "MODEL_DIR": str(model)} | more
-        return running(Command([sys.executable, "-m", "awslambdaric", handler], ROOT, environment), log)
-
-    return started
