@@ -168,9 +168,15 @@ def fast_text(data: Data, directory: Path) -> Row:
     def fitted(epochs: int, rate: float, examples: list[Example]) -> Any:
         file = directory / "fasttext.txt"
         file.write_text("".join(f"__label__{e.label} {line(e.text)}\n" for e in examples), encoding="utf-8")
-        # One thread: more race, so that it diverges now and then, or waits for ever.
+        # One thread: where it diverges, two of them may wait for each other for ever.
         options = {"epoch": epochs, "wordNgrams": 2, "bucket": 200_000, "thread": 1, "verbose": 0}
-        return fasttext.train_supervised(str(file), lr=rate, **options)
+        while True:
+            try:
+                return fasttext.train_supervised(str(file), lr=rate, **options)
+            except RuntimeError as error:
+                if "NaN" not in str(error):
+                    raise
+                rate /= 2
 
     def predict(model: Any, texts: Sequence[str]) -> list[str]:
         return [answer[0].removeprefix("__label__") for answer in model.predict([line(t) for t in texts])[0]]
