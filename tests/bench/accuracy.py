@@ -168,11 +168,12 @@ def fast_text(data: Data, directory: Path) -> Row:
     def fitted(epochs: int, rate: float, examples: list[Example]) -> Any:
         file = directory / "fasttext.txt"
         file.write_text("".join(f"__label__{e.label} {line(e.text)}\n" for e in examples), encoding="utf-8")
-        options = {"epoch": epochs, "wordNgrams": 2, "bucket": 200_000, "thread": 2, "verbose": 0}
+        # One thread: where it diverges, two of them may wait for each other for ever.
+        options = {"epoch": epochs, "wordNgrams": 2, "bucket": 200_000, "thread": 1, "verbose": 0}
         while True:
             try:
                 return fasttext.train_supervised(str(file), lr=rate, **options)
-            except RuntimeError as error:  # its threads race, and now and then they diverge
+            except RuntimeError as error:
                 if "NaN" not in str(error):
                     raise
                 rate /= 2

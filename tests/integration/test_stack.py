@@ -7,54 +7,24 @@ from functools import cache
 from typing import Any
 
 import pytest
-import yaml
 from cloud import Cloud
+from cloudformation import read, translated
 from support import ROOT
 
 pytest.importorskip("samtranslator")
-
-ACCOUNT_ARN = "arn:aws:iam::aws:policy/x"
-
-
-class Loader(yaml.SafeLoader):
-    """Reads `!Ref x` and the like as CloudFormation's long forms."""
-
-
-def _long(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        if tag == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
-
-
-Loader.add_multi_constructor("!", _long)
 
 
 @cache
 def translate(code: str = "s3://packages/first") -> dict[str, Any]:
     """What CloudFormation gets after `sam package` put the code at a place, which is named after its content."""
-    from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
-    from samtranslator.translator.transform import transform
-
-    source = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
+    source = read((ROOT / "template.yaml").read_text(encoding="utf-8"))
     for resource in source["Resources"].values():
         properties = resource.get("Properties", {})
         if "CodeUri" in properties:
             properties["CodeUri"] = code
         if resource["Type"] == "AWS::Serverless::Application":
             properties["Location"] = "https://packages.s3.amazonaws.com/bulk.yaml"
-    body = yaml.load((ROOT / "infra/openapi.yaml").read_text(encoding="utf-8"), Loader)
-    source["Resources"]["Api"]["Properties"]["DefinitionBody"] = body
-    loader = ManagedPolicyLoader(None)
-    loader._policy_map = dict.fromkeys(("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess"), ACCOUNT_ARN)
-    found: dict[str, Any] = transform(json.loads(json.dumps(source)), {}, loader)
-    return found
+    return translated(source, lambda location: (ROOT / location).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

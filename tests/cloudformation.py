@@ -1,0 +1,58 @@
+"""Templates as CloudFormation reads them: short forms made long, and the serverless transform, by AWS's own code."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+SERVERLESS = "AWS::Serverless-2016-10-31"
+MANAGED = ("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
+
+
+class Loader(yaml.SafeLoader):
+    """Reads `!Ref x` and the like as CloudFormation's long forms."""
+
+
+def _long(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        if tag == "GetAtt":
+            value = value.split(".", 1)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+Loader.add_multi_constructor("!", _long)
+
+
+def read(text: str) -> Any:
+    return yaml.load(text, Loader)
+
+
+def translated(template: dict[str, Any], fetch: Callable[[str], str]) -> dict[str, Any]:
+    """What CloudFormation makes of a template before it makes resources; `fetch(location)` gives what it includes."""
+    template = _included(template, fetch)
+    if template.get("Transform") != SERVERLESS:
+        return template
+    from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
+    from samtranslator.translator.transform import transform
+
+    loader = ManagedPolicyLoader(None)
+    loader._policy_map = {name: f"arn:aws:iam::aws:policy/{name}" for name in MANAGED}
+    found: dict[str, Any] = transform(json.loads(json.dumps(template)), {}, loader)
+    return found
+
+
+def _included(part: Any, fetch: Callable[[str], str]) -> Any:
+    if isinstance(part, list):
+        return [_included(one, fetch) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("Fn::Transform", {}).get("Name") == "AWS::Include":
+        return read(fetch(part["Fn::Transform"]["Parameters"]["Location"]))
+    return {key: _included(one, fetch) for key, one in part.items()}

@@ -1,0 +1,200 @@
+"""A newcomer's path from a clone to a deployed stack, with every AWS endpoint pointed at moto: how far it goes.
+
+Two things of CloudFormation that moto lacks are lent to it here: the serverless transform, which is AWS's own open
+code, and the outputs of a stack that a change set made. docs/deploy.md says where the path stops all the same.
+"""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+from cloud import Cloud, cloud
+from cloudformation import read, translated
+from moto.cloudformation import models, responses
+from moto.s3.models import s3_backends
+from s3_events import ACCOUNT
+from sam import ENVIRONMENT, SAM
+from support import ROOT
+
+pytest.importorskip("samtranslator")
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
+
+PARAMETERS = read((ROOT / "template.yaml").read_text(encoding="utf-8"))["Parameters"]
+BUCKET = "aws-sam-cli-managed-default"
+
+
+def fetch(location: str) -> str:
+    """A template that `sam` uploaded: s3://bucket/key or http://host/bucket/key."""
+    place = urlparse(location)
+    bucket, key = (place.netloc, place.path[1:]) if place.scheme == "s3" else place.path[1:].split("/", 1)
+    return str(s3_backends[ACCOUNT]["aws"].get_object(bucket, key).value.decode())
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Cloud]:
+    def template_at(url: str, account_id: str, partition: str) -> str:  # noqa: ARG001
+        return json.dumps(translated(read(fetch(url)), fetch))
+
+    execute = models.CloudFormationBackend.execute_change_set
+
+    def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        execute(self, change_set_name, stack_name)
+        stack = self.stacks[self.describe_change_set(change_set_name).stack_id]
+        stack._parse_template()
+        stack.output_map = stack._create_output_map()
+
+    with pytest.MonkeyPatch.context() as lent, cloud("localhost") as running:
+        for module in (models, responses):
+            lent.setattr(module, "get_stack_from_s3_url", template_at)
+        lent.setattr(models.CloudFormationBackend, "execute_change_set", execute_change_set)
+        yield running
+
+
+@dataclass
+class Walk:
+    """What `sam deploy --guided` said, saved and left behind."""
+
+    said: str
+    settings: dict[str, Any]
+    template: dict[str, Any]
+    objects: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Walk:  # noqa: ARG001
+    # GIVEN what `sam build` made, and somebody who presses Enter at each question of `sam deploy --guided`:
+    # name, region, each parameter, three permissions, where to save (three); and who then does not deploy
+    settings = tmp_path_factory.mktemp("settings") / "samconfig.toml"
+    shutil.copy(ROOT / "samconfig.toml", settings)
+    answers = "\n" * (2 + len(PARAMETERS) + 3 + 3) + "n\n"
+    command = [SAM, "deploy", "--guided", "--config-file", settings]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT | aws.environment,
+        input=answers,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    s3 = aws.client("s3")
+    (bucket,) = [one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith(BUCKET)]
+    objects = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in aws.contents(bucket)}
+    (main,) = [
+        text for text in map(bytes.decode, filter(is_template, objects.values())) if "AWS::Serverless::Function" in text
+    ]
+    return Walk(said, tomllib.loads(settings.read_text(encoding="utf-8")), read(main), objects)
+
+
+def is_template(content: bytes) -> bool:
+    return b"AWSTemplateFormatVersion" in content
+
+
+def test_every_question_has_a_default_that_deploys(walk: Walk) -> None:
+    for name, parameter in PARAMETERS.items():
+        assert f"Parameter {name} [{parameter['Default']}]: " in walk.said
+    assert "Deploy this changeset? [y/N]: " in walk.said
+
+
+def test_the_answers_are_saved_for_the_next_time(walk: Walk) -> None:
+    saved = walk.settings["default"]["deploy"]["parameters"]
+
+    assert saved["stack_name"] == "fenlei"
+    assert 'Deployment="Canary10Percent10Minutes"' in saved["parameter_overrides"]
+
+
+def test_one_package_is_uploaded_for_all_functions(walk: Walk) -> None:
+    # A second build of the same content has the same bytes, and is found to be there.
+    functions = [one for one in walk.template["Resources"].values() if one["Type"] == "AWS::Serverless::Function"]
+
+    assert len({one["Properties"]["CodeUri"] for one in functions}) == 1
+    assert len(functions) == 3
+    assert walk.said.count("File with same data already exists") == 2
+    assert max(map(len, walk.objects.values())) < 50_000_000  # what Lambda takes in one upload
+
+
+def test_what_was_packaged_is_valid(walk: Walk, tmp_path: Path) -> None:
+    packaged = [content for content in walk.objects.values() if is_template(content)]
+    for number, content in enumerate(packaged):
+        (tmp_path / f"{number}.yaml").write_bytes(content)
+
+    command = [SAM.parent / "cfn-lint", "--non-zero-exit-code", "error", *sorted(tmp_path.iterdir())]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert len(packaged) == 3
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_change_set_shows_every_resource(aws: Cloud, walk: Walk) -> None:
+    expected = translated(walk.template, fetch)["Resources"]
+    cloudformation = aws.client("cloudformation")
+    (stack,) = [one for one in cloudformation.describe_stacks()["Stacks"] if one["StackName"] == "fenlei"]
+
+    assert stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert len(expected) > 40
+    listed = walk.said.partition("CloudFormation stack changeset")[2]
+    assert listed.count("+ Add ") == len(expected)
+
+
+# The types of which moto makes something when they come in a stack. The others, aliases, deployments and what the API
+# is made of among them, are only looked at in tests/integration/test_stack.py.
+MADE = (
+    *("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::IAM::Role", "AWS::Events::Rule"),
+    *("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"),
+)
+MET = ("SetsLogRole", "ReportsOtherSuffixes")  # the conditions that are true by default
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def settled(part: Any) -> Any:
+    """A part of a template without its conditions, which moto leaves in lists."""
+    if isinstance(part, dict):
+        if list(part) == ["Fn::If"]:
+            condition, yes, no = part["Fn::If"]
+            return settled(yes if condition in MET else no)
+        return {key: found for key, one in part.items() if (found := settled(one)) != NOTHING}
+    if isinstance(part, list):
+        return [found for one in part if (found := settled(one)) != NOTHING]
+    return part
+
+
+def test_moto_makes_the_functions_of_the_uploaded_package(aws: Cloud, walk: Walk) -> None:
+    # GIVEN what the change set would make, as far as moto makes it
+    template = translated(walk.template, fetch)
+    resources = {name: settled(one) for name, one in template["Resources"].items() if one["Type"] in MADE}
+    for one in resources.values():
+        one.pop("Condition", None)
+    # What names the deployment, which moto does not make.
+    resources["ReplayFunctionRole"]["Properties"]["Policies"].clear()
+    resources["ReplayFunction"]["Properties"]["Environment"]["Variables"].pop("NEW_VERSION")
+    resources["BatchFunction"].pop("DependsOn")
+    body = {key: template[key] for key in ("Parameters", "Mappings")} | {"Resources": resources}
+    cloudformation = aws.client("cloudformation")
+
+    cloudformation.create_stack(StackName="as-far-as-it-goes", TemplateBody=json.dumps(body))
+
+    (stack,) = cloudformation.describe_stacks(StackName="as-far-as-it-goes")["Stacks"]
+    made = cloudformation.describe_stack_resources(StackName="as-far-as-it-goes")["StackResources"]
+    physical = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in made}
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert set(physical) == set(resources)
+    zipped = max(walk.objects.values(), key=len)
+    for name, handler in (("ApiFunction", "api"), ("ReplayFunction", "hook"), ("BatchFunction", "s3")):
+        function = aws.client("lambda").get_function(FunctionName=physical[name])["Configuration"]
+        assert function["Handler"] == f"handler.{handler}.lambda_handler"
+        assert function["CodeSha256"] == base64.b64encode(hashlib.sha256(zipped).digest()).decode()
+    (mapping,) = aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["FunctionArn"].endswith(physical["BatchFunction"])
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
