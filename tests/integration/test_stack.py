@@ -111,8 +111,9 @@ def test_moto_makes_the_parts_of_the_stack_that_it_knows(aws: Cloud, resources: 
     made = {name: one for name, one in resources.items() if one["Type"] in MADE}
     for one in made.values():
         one.pop("Condition", None)
-        policies = one["Properties"].get("Policies", [])
-        policies[:] = [policy for policy in policies if "Fn::If" not in policy]  # moto keeps AWS::NoValue in a list
+        for kind in ("Policies", "ManagedPolicyArns"):
+            policies = one["Properties"].get(kind, [])
+            policies[:] = [policy for policy in policies if "Fn::If" not in policy]  # moto keeps AWS::NoValue in a list
     known = set(made) | set(template["Parameters"])
     made = {name: one for name, one in made.items() if named(one) <= known}
     body = {key: template[key] for key in ("Parameters", "Mappings", "Conditions")} | {"Resources": made}

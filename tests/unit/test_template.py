@@ -1,4 +1,4 @@
-"""What the template promises about files in S3, beyond what cfn-lint can see."""
+"""What the template promises about files in S3 and large models, beyond what cfn-lint can see."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ import pytest
 import yaml
 from support import ROOT
 
+from handler.bundle import Needs
 from handler.records import SUFFIXES
+from training.needs import parameters
 
 
 class Loader(yaml.SafeLoader):
@@ -56,3 +58,20 @@ def test_nothing_but_the_input_bucket_leads_to_the_function() -> None:
     assert "NotificationConfiguration" in RESOURCES["InputBucket"]["Properties"]
     assert "NotificationConfiguration" not in RESOURCES["OutputBucket"]["Properties"]
     assert list(RESOURCES["BatchFunction"]["Properties"]["Events"]) == ["Texts"]
+
+
+def test_every_function_that_loads_the_bundle_finds_it_where_model_uri_says() -> None:
+    assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["MODEL_URI"] == "ModelUri"
+    functions = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+    assert set(functions) == {"ApiFunction", "BatchFunction", "ReplayFunction"}
+    for properties in functions.values():
+        assert ["HasModelUri", "MayFetchModel", "AWS::NoValue"] in properties["Policies"]
+    (statement,) = RESOURCES["MayFetchModel"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "s3:GetObject"
+
+
+def test_the_parameters_that_a_bundle_s_needs_give_are_there() -> None:
+    image = yaml.load((ROOT / "infra/image.yaml").read_text(encoding="utf-8"), Loader)["Parameters"]
+    for name, value in parameters(Needs(6800, 20.0, 9.0)).items():
+        assert TEMPLATE["Parameters"][name]["MinValue"] <= value <= TEMPLATE["Parameters"][name]["MaxValue"]
+        assert image[name]["MaxValue"] == TEMPLATE["Parameters"][name]["MaxValue"]
