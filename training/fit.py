@@ -96,14 +96,16 @@ def _on_all_devices() -> AbstractContextManager[Any]:
     return tf.distribute.MirroredStrategy(devices).scope() if len(devices) > 1 else nullcontext()
 
 
-def descend(job: Job, model: Any) -> Fitted:
+def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> Fitted:
     """Trains a model by Adam; keeps the weights with the best development score, or the average of the last ones.
 
-    Without development texts the last epoch is kept. The same seed gives the same weights.
+    `rates` gives the share of the step that a variable takes, by its path; else it is 1. Without development texts the
+    last epoch is kept. The same seed gives the same weights.
     """
     import keras
 
     from training.callbacks import Checkpoint, KeepBest, StopInTime
+    from training.optimizer import Adam
 
     batches = make_batches(job)
     steps = sum(1 for _ in batches)
@@ -116,7 +118,7 @@ def descend(job: Job, model: Any) -> Fitted:
         warmup_target=job.family.learning_rate,
         warmup_steps=max(1, int(total * WARMUP_SHARE)),
     )
-    optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
+    optimizer = Adam(schedule, rates or {})
     model.compile(optimizer, job.task.loss(), jit_compile=False)
     optimizer.build(model.trainable_variables)
     keep_best = KeepBest(job, total)

@@ -1,8 +1,9 @@
-"""A pre-trained encoder, fine-tuned: `--checkpoint DIR`.
+"""A pre-trained encoder, fine-tuned, beside exact n-grams: `--checkpoint DIR`.
 
-logits = W mean(h) + b over the vectors h of all tokens. The whole is trained with small steps (Devlin et al. 2019), or
-its top layers, or the head alone. Its means, L2-normalised, are the bundle's embeddings: as fine-tuned, since the
-weights are there once.
+logits = wide(x) + mix * (W mean(h) + b) over the vectors h of all tokens. The whole is trained with small steps (Devlin
+et al. 2019), or its top layers, or the head alone. The wide part is that of `hybrid`, on the encoder's tokens: what a
+word weighs in the training texts, which the encoder half forgets. The encoder's means, L2-normalised, are the bundle's
+embeddings: as fine-tuned, since the weights are there once.
 """
 
 import os
@@ -17,10 +18,14 @@ from training.fit import Fitted, Job, descend
 # Self-attention costs the square of the length, and longer texts are rare.
 MAX_TOKENS = 256 - ENDS
 SHORTEST = 8
-# A narrow encoder takes larger steps: 5e-5 at a width of 768.
-STEP_BY_WIDTH = 4e-2
+# A narrow encoder takes larger steps: 4e-5 at a width of 768. Each block takes a share of the step of the one above it.
+STEP_BY_WIDTH = 3e-2
+STEP_SHARE = 0.9
 HEAD_STEP = 5e-3
 DROPOUT = 0.1
+# How many times the deviation of the wide part the encoder's may have, and the room for n-grams.
+MIXES = (1.0, 1.5, 2.0, 3.0, 5.0)
+NGRAMS_BYTES = 1_000_000
 # Copies of the weights at the peak: the model, the checkpoint, the SavedModel, and what the converter makes of it.
 COPIES, TUNED_COPIES = 6, 6
 
@@ -80,10 +85,11 @@ def lengths(max_tokens: int) -> list[int]:
 
 
 def fit(job: Job) -> Fitted:
-    """Fine-tunes the encoder with a head on its mean."""
+    """Fine-tunes the encoder with a head on its mean, and adds the wide part."""
     import keras
     from keras import layers
 
+    from training.families import hybrid
     from training.transformer import build_encoder, measure_inputs
 
     if job.family.pretrained is None:
@@ -91,23 +97,42 @@ def fit(job: Job) -> Fitted:
     encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
     train_top(encoder.blocks, job.family.pretrained.blocks)
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
-    logits = head(layers.Dropout(DROPOUT)(encoder.pooled.output))
-    fitted = descend(job, keras.Model(encoder.pooled.input, logits))
+    reader = keras.Model(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
+    fitted = descend(job, reader, shares(encoder.blocks))
     measure_inputs(encoder.pooled, job.train.ids)
-    return fitted._replace(embedder=encoder.embed)
+    most = job.spec.vocabulary + NGRAMS_BYTES // hybrid.ngram_bytes(job.spec)
+    dictionary, wide, wide_dev, settings = hybrid.fit_wide_part(job, most)
+    if not job.settings:
+        settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES)
+    model = hybrid.combine(dictionary, wide, reader, settings["deep_weight"])
+    return Fitted(model, fitted.history, settings, encoder.embed)
+
+
+def shares(blocks: list[list[Any]]) -> dict[str, float]:
+    """The share of the step of each variable, by its path; the lowest block takes the smallest."""
+    return {
+        variable.path: STEP_SHARE**distance
+        for distance, block in enumerate(reversed(blocks), 1)
+        for layer in block
+        for variable in layer.variables
+    }
 
 
 def train_top(blocks: list[list[Any]], count: int | None) -> None:
-    """Freezes all but the top `count` blocks; None trains them all."""
+    """Freezes all but the top `count` blocks; None trains them all, but for the token vectors.
+
+    Training texts hold few of all tokens; if only those moved, the others would be where nobody looks for them.
+    """
     frozen = 0 if count is None else len(blocks) - count
     for number, block in enumerate(blocks):
         for layer in block:
             layer.trainable = number >= frozen
+    blocks[0][0].trainable = False
 
 
 FAMILY = Family(
     name="encoder",
-    summary="a pre-trained encoder, fine-tuned",
+    summary="a pre-trained encoder, fine-tuned, beside exact n-grams",
     fit=fit,
     tokenizer="pre-trained",
     vocabulary=0,

@@ -6,6 +6,7 @@ are trained apart, since training them together spoils the wide part, and mixed 
 idea of a wide and a deep part is that of Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ COSTS = (0.1, 0.3, 1.0)
 
 def fit(job: Job) -> Fitted:
     """Fits a wide part for each setting, keeps the best in development, and adds the deep part."""
-    dictionary, wide, wide_dev, settings = fit_wide_part(job)
+    dictionary, wide, wide_dev, settings = fit_wide_part(job, most_ngrams(job.spec))
     deep = deep_model(job.spec, learn_bigrams(job))
     fitted = descend(job, deep)
     if not job.settings:
@@ -38,17 +39,25 @@ def fit(job: Job) -> Fitted:
 
 def wide_only(job: Job) -> Fitted:
     """The wide part by itself: the family `linear`."""
-    dictionary, wide, _, settings = fit_wide_part(job)
+    dictionary, wide, _, settings = fit_wide_part(job, most_ngrams(job.spec))
     return Fitted(combine(dictionary, wide, None, 0.0), [], settings)
 
 
-def fit_wide_part(job: Job) -> tuple[NgramDictionary, Wide, NDArray[np.float64], dict[str, float]]:
-    """The dictionary, the wide part, its development scores, and the setting it has."""
+def most_ngrams(spec: Spec) -> int:
+    """How many n-grams there is room for, tokens included."""
+    fixed = spec.vocabulary * (CHARACTERS_WIDTH + EMBEDDING_WIDTH) + BIGRAMS * (BIGRAMS_WIDTH + 4) + 150_000
+    return (MODEL_BYTES - fixed) // ngram_bytes(spec)
+
+
+def ngram_bytes(spec: Spec) -> int:
+    """What an n-gram takes: its key of four bytes, its weights, its frequency, and the power of its row."""
+    return spec.width + 6
+
+
+def fit_wide_part(job: Job, most: int) -> tuple[NgramDictionary, Wide, NDArray[np.float64], dict[str, float]]:
+    """The dictionary of `most` rows, the wide part, its development scores, and the setting it has."""
     ids = pad(job.train.ids, job.spec.max_tokens)
     orders = 3 if job.spec.width > 1 else 4
-    fixed = job.spec.vocabulary * (CHARACTERS_WIDTH + EMBEDDING_WIDTH) + BIGRAMS * (BIGRAMS_WIDTH + 4) + 150_000
-    # An n-gram takes its key of four bytes, its weights, its frequency, and the power of its row.
-    most = (MODEL_BYTES - fixed) // (job.spec.width + 6)
     dictionary = learn(ids, job.spec.vocabulary, orders, most, LEAST_TEXTS)
     train = featurize(dictionary, ids, len(ids))
     dev = featurize(dictionary, pad(job.dev.ids, job.spec.max_tokens), len(ids))
@@ -84,15 +93,20 @@ def best_setting(job: Job, train: Features, dev: Features) -> dict[str, float]:
     return {"cost": cost, "naive_bayes_share": share}
 
 
-def best_mix(job: Job, wide_dev: NDArray[np.float64], deep: Any) -> dict[str, float]:
+def best_mix(job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float] = MIXES) -> dict[str, float]:
     """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half."""
     if not job.dev.ids:
         return {"deep_weight": 1.0}
     deep_dev = predict(deep, job.dev.ids, job.spec.max_tokens)
     scale = float(np.std(wide_dev)) / max(float(np.std(deep_dev)), 1e-9)
-    scores = {mix: job.task.score(wide_dev + mix * scale * deep_dev, job.dev.targets) for mix in MIXES}
-    mix = max(MIXES, key=lambda mix: (round(scores[mix], 4), -abs(mix - 0.5)))
-    return {"deep_weight": mix * scale, "mix": mix, "wide_dev": scores[0.0], "mixed_dev": scores[mix]}
+    scores = {mix: job.task.score(wide_dev + mix * scale * deep_dev, job.dev.targets) for mix in mixes}
+    mix = max(mixes, key=lambda mix: (round(scores[mix], 4), -abs(mix - 0.5)))
+    return {
+        "deep_weight": mix * scale,
+        "mix": mix,
+        "wide_dev": job.task.score(wide_dev.astype(np.float32), job.dev.targets),
+        "mixed_dev": scores[mix],
+    }
 
 
 def deep_model(spec: Spec, bigrams: NgramDictionary) -> Any:
