@@ -219,7 +219,7 @@ build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
 
 # --- delivery: what .github/workflows/deploy.yml calls --------------------------------------------
 
-# Built once, and deployed to one environment after the other. Equal content gives equal bytes.
+# Built once, and deployed to one environment after the other.
 release: $(PACKAGED) .envs/runtime-3.13/ready
 	$(SAY) "dist/release.tar.gz: what sam build makes, packed"
 	@env MODEL=$(MODEL) .envs/sam/bin/sam build

@@ -6,7 +6,9 @@ code, and the outputs of a stack that a change set made. docs/deploy.md says whe
 
 import base64
 import hashlib
+import io
 import json
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -14,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 import pytest
-from cloud import Cloud, cloud
+from cloud import Application, Cloud, Fault, cloud
 from cloudformation import read, translated
 from moto.cloudformation import models, responses
 from moto.s3.models import s3_backends
@@ -67,6 +69,19 @@ class Walk:
     settings: dict[str, Any]
     template: dict[str, Any]
     objects: dict[str, bytes]
+    asked: set[str]
+
+
+def written_down(asked: set[str]) -> Fault:
+    """Notes what CloudFormation is asked for."""
+
+    def fault(environ: dict[str, Any], _: Any, __: Application) -> None:
+        if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            asked.update(parse_qs(body.decode())["Action"])
+
+    return fault
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +90,8 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
     # name, region, each parameter, three permissions, where to save (three); and who then does not deploy
     settings = tmp_path_factory.mktemp("settings") / "samconfig.toml"
     shutil.copy(ROOT / "samconfig.toml", settings)
+    asked: set[str] = set()
+    aws.fault = written_down(asked)
     answers = "\n" * (2 + len(PARAMETERS) + 3 + 3) + "n\n"
     command = [SAM, "deploy", "--guided", "--config-file", settings]
     done = subprocess.run(
@@ -87,6 +104,7 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
         timeout=120,
         check=False,
     )
+    aws.fault = None
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     s3 = aws.client("s3")
@@ -95,7 +113,7 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (main,) = [
         text for text in map(bytes.decode, filter(is_template, objects.values())) if "AWS::Serverless::Function" in text
     ]
-    return Walk(said, tomllib.loads(settings.read_text(encoding="utf-8")), read(main), objects)
+    return Walk(said, tomllib.loads(settings.read_text(encoding="utf-8")), read(main), objects, asked)
 
 
 def is_template(content: bytes) -> bool:
@@ -146,6 +164,33 @@ def test_the_change_set_shows_every_resource(aws: Cloud, walk: Walk) -> None:
     assert len(expected) > 40
     listed = walk.said.partition("CloudFormation stack changeset")[2]
     assert listed.count("+ Add ") == len(expected)
+
+
+def test_the_role_of_github_may_ask_what_sam_asks(walk: Walk) -> None:
+    delivery = read((ROOT / "infra/delivery.yaml").read_text(encoding="utf-8"))
+    policy = json.dumps(delivery["Resources"]["DeployRole"]["Properties"]["Policies"])
+    asked = walk.asked - {"GetCallerIdentity"}  # everybody may ask who they are
+
+    assert {"CreateChangeSet", "DescribeChangeSet", "DescribeStacks"} <= asked
+    assert [action for action in asked if f'"cloudformation:{action}"' not in policy] == []
+
+
+def test_a_deployment_by_github_keeps_the_settings_of_its_environment() -> None:
+    variables = [
+        "PACKAGE_BUCKET=packages",
+        "STACK_ROLE=arn:aws:iam::1:role/stack",
+        "BOUNDARY=arn:aws:iam::1:policy/most",
+    ]
+    said = subprocess.run(
+        ["make", "-n", "deploy-staging", *variables], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.replace("\\\n", "")
+
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["staging"]["deploy"]["parameters"]
+    overrides = f"{settings['parameter_overrides']} PermissionsBoundaryArn=arn:aws:iam::1:policy/most"
+    (deploy,) = [shlex.split(line) for line in said.splitlines() if "sam deploy" in line]
+    assert deploy[1:4] == ["deploy", "--config-env", "staging"]
+    assert deploy[4:9] == ["--no-resolve-s3", "--s3-bucket", "packages", "--role-arn", "arn:aws:iam::1:role/stack"]
+    assert deploy[9:] == ["--parameter-overrides", overrides]
 
 
 # The types of which moto makes something when they come in a stack. The others, aliases, deployments and what the API
