@@ -19,12 +19,14 @@ from pathlib import Path
 
 import pytest
 from cloud import OUT, Cloud, cloud
-from documents import DOCUMENTS, commands
+from documents import DOCUMENTS, commands, mentions
 from support import ROOT
+from typer.main import get_command
 
 from handler import objects
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, s3_event
+from training.cli import app
 
 AWS = ROOT / ".envs/aws/bin/aws"
 # The beginning of a command, and where it is executed.
@@ -76,6 +78,17 @@ def test_make_knows_the_target(command: str) -> None:
     )
 
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("mention", mentions())
+def test_what_a_sentence_names_exists(mention: str) -> None:
+    program, *words = mention.split() if not mention.startswith("--") else ["", *mention.split()]
+    if program == "make":
+        assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    known = get_command(app).commands  # type: ignore[attr-defined] # a group's
+    asked = [known[words[0]]] if program == "fenlei" else list(known.values())
+    options = {name for one in asked for option in one.params for name in (*option.opts, *option.secondary_opts)}
+    assert {word for word in words if word.startswith("--")} <= options | {"--guided"}
 
 
 def write_texts(workspace: Path, bundle_path: Path) -> None:
