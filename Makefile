@@ -91,8 +91,9 @@ run: $(MODEL)/manifest.json
 
 sam: .envs/sam/ready
 
-.envs/checkov/ready: $(LOCKS)/checkov.txt .envs/uv/ready
-	$(SAY) "checkov, which looks for what is insecure in templates"
+# checkov looks for what is insecure in templates; the AWS command line runs what the documents say.
+.envs/checkov/ready .envs/aws/ready: .envs/%/ready: $(LOCKS)/%.txt .envs/uv/ready
+	$(SAY) "$*"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
 	@$(UV) pip sync -q --python $(@D) --require-hashes $<
 	@touch $@
@@ -106,8 +107,8 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam checkov workflows bench build runtime audit; do \
-	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || echo "-c $(LOCKS)/dev.txt"); \
+	@for group in dev handler test sam checkov aws workflows bench build runtime audit; do \
+	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
@@ -135,7 +136,7 @@ PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),
 
 test: lint tests
 
-tests: .envs/sam/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
+tests: .envs/sam/ready .envs/aws/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
 	@$(MAKE) -s -j2 -O test-unit test-whole
 	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
 

@@ -189,7 +189,7 @@ def evaluate(
 def serve(
     bundle: Annotated[list[Path] | None, typer.Argument(help="Bundles; the first is the default.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="PORT", help="Port; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve bundles over HTTP with the handler that is deployed."""
     from training.serve import make_server

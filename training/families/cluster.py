@@ -75,9 +75,10 @@ def distances(vectors: Floats, centres: Floats) -> Any:
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     points = embedder(vectors)(token_ids)
-    squares = ops.sum(points * points, axis=1, keepdims=True) + np.sum(centres * centres, axis=1)
-    product = ops.matmul(points, ops.convert_to_tensor(centres.T.copy()))
-    return keras.Model(token_ids, ops.power(ops.maximum(squares - 2 * product, 0.0), 0.5))
+    # By differences: |p|² - 2pc + |c|² cancels where a text lies on a centre, and a root makes 1e-7 into 3e-4.
+    differences = ops.expand_dims(points, 1) - centres
+    squares = ops.sum(differences * differences, axis=2)
+    return keras.Model(token_ids, ops.power(squares, 0.5))
 
 
 def _squared_distances(points: Floats, centres: Floats) -> Floats:
