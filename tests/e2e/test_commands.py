@@ -36,6 +36,7 @@ ELSEWHERE = {
     "sam build": "tests/e2e/conftest.py::package",
     "sam local invoke ApiFunction": "tests/e2e/test_sam_local.py::test_sam_local_invoke_answers_with_predictions",
     "sam deploy --guided": "tests/e2e/test_deploy.py::walk",
+    "aws cloudformation": "tests/e2e/test_deploy.py::test_the_stack_for_delivery_is_made",
     "fenlei bulk": "tests/integration/test_bulk.py::test_the_command_says_the_cost_starts_the_machine_and_watches_it",
     "make build": "tests/e2e/conftest.py::dist",
     "make image": "tests/e2e/test_image.py::image",

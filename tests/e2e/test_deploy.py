@@ -8,6 +8,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from cloud import Application, Cloud, Fault, cloud
 from cloudformation import read, translated
+from documents import commands
 from moto.cloudformation import models, responses
 from moto.s3.models import s3_backends
 from s3_events import ACCOUNT
@@ -31,6 +33,7 @@ pytest.importorskip("samtranslator")
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 PARAMETERS = read((ROOT / "template.yaml").read_text(encoding="utf-8"))["Parameters"]
+AWS = ROOT / ".envs/aws/bin/aws"
 BUCKET = "aws-sam-cli-managed-default"
 
 
@@ -173,6 +176,28 @@ def test_the_role_of_github_may_ask_what_sam_asks(walk: Walk) -> None:
 
     assert {"CreateChangeSet", "DescribeChangeSet", "DescribeStacks"} <= asked
     assert [action for action in asked if f'"cloudformation:{action}"' not in policy] == []
+
+
+def test_the_stack_for_delivery_is_made(aws: Cloud) -> None:
+    if not AWS.exists():
+        pytest.skip("the AWS command line is not installed; make .envs/aws/ready")
+    deploy, describe = [one for one in commands(ROOT / "docs/deploy.md") if one.startswith("aws cloudformation")]
+    environment = os.environ | aws.environment | {"PATH": f"{AWS.parent}:{os.environ['PATH']}", "AWS_PAGER": ""}
+
+    for command in (deploy, describe):
+        ran = subprocess.run(
+            command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in json.loads(ran.stdout)}
+    role = aws.client("iam").get_role(RoleName=outputs["DeployRole"].rpartition("/")[2])["Role"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    subject = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    assert subject == "repo:OWNER/NAME:environment:staging"
+    most = aws.client("iam").get_policy(PolicyArn=outputs["Boundary"])["Policy"]
+    assert most["Arn"] == outputs["Boundary"]
+    aws.client("s3").head_bucket(Bucket=outputs["PackageBucket"])
 
 
 def test_a_deployment_by_github_keeps_the_settings_of_its_environment() -> None:

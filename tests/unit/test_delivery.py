@@ -35,8 +35,7 @@ def allowed(role: str) -> list[dict[str, Any]]:
     """The statements of a role's policies, each with lists of actions and resources."""
     found = []
     for policy in DELIVERY[role]["Properties"]["Policies"]:
-        for one in policy["PolicyDocument"]["Statement"]:
-            statement = one["Fn::If"][1] if "Fn::If" in one else one
+        for statement in policy["PolicyDocument"]["Statement"]:
             lists = {key: many(statement[key]) for key in ("Action", "Resource")}
             found.append(lists | {"Condition": statement.get("Condition", {})})
     return found
