@@ -159,7 +159,7 @@ lint: .venv/ready .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
 	@.envs/checkov/bin/checkov --config-file .checkov.yaml
 	@.envs/workflows/bin/actionlint
 	@.envs/workflows/bin/zizmor --offline --quiet .github
-	@.envs/workflows/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.envs/workflows/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
