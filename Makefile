@@ -13,7 +13,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation sam lock audit build image image-package
+.PHONY: help setup run test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation sam lock audit build image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
+	@echo "make release  what sam build makes, in dist/release.tar.gz; make deploy-staging deploys it"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
@@ -98,10 +99,16 @@ sam: .envs/sam/ready
 	@$(UV) pip sync -q --python $(@D) --require-hashes $<
 	@touch $@
 
+.envs/workflows/ready: $(LOCKS)/workflows.txt .envs/uv/ready
+	$(SAY) "what looks at the workflows"
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+	@$(UV) pip sync -q --python $(@D) --require-hashes $<
+	@touch $@
+
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam checkov aws bench build runtime audit; do \
+	@for group in dev handler test sam checkov aws workflows bench build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
@@ -128,7 +135,9 @@ models/reviews-zh/manifest.json: | .venv/ready
 # The handler is tested alone on each of these that the machine has.
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
 
-test: lint .envs/sam/ready .envs/aws/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
+test: lint tests
+
+tests: .envs/sam/ready .envs/aws/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
 	@$(MAKE) -s -j2 -O test-unit test-whole
 	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
 
@@ -143,12 +152,15 @@ test-whole:
 	$(SAY) "contract, integration and end-to-end tests"
 	@$(PYTEST) tests/contract tests/integration tests/e2e
 
-lint: .venv/ready .envs/sam/ready .envs/checkov/ready
-	$(SAY) "format, lint, types, template"
+lint: .venv/ready .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
+	$(SAY) "format, lint, types, templates, workflows"
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
 	@.envs/sam/bin/cfn-lint
 	@.envs/checkov/bin/checkov --config-file .checkov.yaml
+	@.envs/workflows/bin/actionlint
+	@.envs/workflows/bin/zizmor --offline --quiet .github
+	@.envs/workflows/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 integration-%: .envs/handler-%/ready
 	$(SAY) "integration tests with only what ships, Python $*"
@@ -224,3 +236,25 @@ image: image-package
 ARCHITECTURE ?= x86_64
 build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
 	@$(PACKAGE) --architecture $(ARCHITECTURE) --output $(ARTIFACTS_DIR)
+
+# --- delivery: what .github/workflows/deploy.yml calls --------------------------------------------
+
+# Built once, and deployed to one environment after the other.
+release: $(PACKAGED) .envs/runtime-3.13/ready
+	$(SAY) "dist/release.tar.gz: what sam build makes, packed"
+	@env MODEL=$(MODEL) .envs/sam/bin/sam build
+	@mkdir -p dist
+	@tar --create --sort=name --mtime=@315532800 --owner=0 --group=0 --numeric-owner .aws-sam/build | gzip -n > dist/release.tar.gz
+	@cd dist && sha256sum release.tar.gz > release.tar.gz.sha256
+
+# PACKAGE_BUCKET, STACK_ROLE and BOUNDARY are outputs of infra/delivery.yaml; without them it is as by hand.
+deploy-%: .envs/sam/ready
+	$(SAY) "deploying dist/release.tar.gz to $*"
+	@cd dist && sha256sum --check --quiet release.tar.gz.sha256
+	@rm -rf .aws-sam/build && tar --extract --gzip --file dist/release.tar.gz
+	@.envs/sam/bin/sam deploy --config-env $* \
+	  $(if $(PACKAGE_BUCKET),--no-resolve-s3 --s3-bucket $(PACKAGE_BUCKET)) $(if $(STACK_ROLE),--role-arn $(STACK_ROLE)) \
+	  $(if $(BOUNDARY),--parameter-overrides "$(call overrides,$*) PermissionsBoundaryArn=$(BOUNDARY)")
+
+# On the command line they would replace those of the file, so they are said again.
+overrides = $(shell .envs/sam/bin/python -c 'import sys, tomllib; print(tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]["parameters"]["parameter_overrides"])' $(1))

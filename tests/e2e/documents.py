@@ -17,3 +17,9 @@ def commands(document: Path) -> list[str]:
     """One string a command; a line that ends in a backslash goes on below."""
     joined = "".join(blocks(document)).replace("\\\n", " ")
     return [line.strip() for line in joined.splitlines() if line.strip()]
+
+
+def mentions() -> list[str]:
+    """The commands that are named in sentences, as program, command and options; options alone belong to `fenlei`."""
+    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    return sorted(set(re.findall(r"`(?:\w+=\S+ )?((?:make|fenlei) [^`]+|--[a-z][^`]*)`", text)))

@@ -20,12 +20,14 @@ from pathlib import Path
 import pytest
 from checkpoints import write_checkpoint
 from cloud import OUT, Cloud, cloud
-from documents import DOCUMENTS, commands
+from documents import DOCUMENTS, commands, mentions
 from support import ROOT
+from typer.main import get_command
 
 from handler import objects
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, s3_event
+from training.cli import app
 
 AWS = ROOT / ".envs/aws/bin/aws"
 # The beginning of a command, and where it is executed.
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "sam build": "tests/e2e/conftest.py::package",
     "sam local invoke ApiFunction": "tests/e2e/test_sam_local.py::test_sam_local_invoke_answers_with_predictions",
     "sam deploy --guided": "tests/e2e/test_deploy.py::walk",
+    "aws cloudformation": "tests/e2e/test_deploy.py::test_the_stack_for_delivery_is_made",
     "fenlei bulk": "tests/integration/test_bulk.py::test_the_command_says_the_cost_starts_the_machine_and_watches_it",
     "make build": "tests/e2e/conftest.py::dist",
     "make image": "tests/e2e/test_image.py::image",
@@ -77,6 +80,17 @@ def test_make_knows_the_target(command: str) -> None:
     )
 
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("mention", mentions())
+def test_what_a_sentence_names_exists(mention: str) -> None:
+    program, *words = mention.split() if not mention.startswith("--") else ["", *mention.split()]
+    if program == "make":
+        assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    known = get_command(app).commands  # type: ignore[attr-defined] # a group's
+    asked = [known[words[0]]] if program == "fenlei" else list(known.values())
+    options = {name for one in asked for option in one.params for name in (*option.opts, *option.secondary_opts)}
+    assert {word for word in words if word.startswith("--")} <= options | {"--guided"}
 
 
 def write_texts(workspace: Path, bundle_path: Path) -> None:

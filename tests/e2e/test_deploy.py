@@ -6,7 +6,10 @@ code, and the outputs of a stack that a change set made. docs/deploy.md says whe
 
 import base64
 import hashlib
+import io
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -14,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 import pytest
-from cloud import Cloud, cloud
+from cloud import Application, Cloud, Fault, cloud
 from cloudformation import read, translated
+from documents import commands
 from moto.cloudformation import models, responses
 from moto.s3.models import s3_backends
 from s3_events import ACCOUNT
@@ -29,6 +33,7 @@ pytest.importorskip("samtranslator")
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
 PARAMETERS = read((ROOT / "template.yaml").read_text(encoding="utf-8"))["Parameters"]
+AWS = ROOT / ".envs/aws/bin/aws"
 BUCKET = "aws-sam-cli-managed-default"
 
 
@@ -67,6 +72,19 @@ class Walk:
     settings: dict[str, Any]
     template: dict[str, Any]
     objects: dict[str, bytes]
+    asked: set[str]
+
+
+def written_down(asked: set[str]) -> Fault:
+    """Notes what CloudFormation is asked for."""
+
+    def fault(environ: dict[str, Any], _: Any, __: Application) -> None:
+        if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            asked.update(parse_qs(body.decode())["Action"])
+
+    return fault
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +93,8 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
     # name, region, each parameter, three permissions, where to save (three); and who then does not deploy
     settings = tmp_path_factory.mktemp("settings") / "samconfig.toml"
     shutil.copy(ROOT / "samconfig.toml", settings)
+    asked: set[str] = set()
+    aws.fault = written_down(asked)
     answers = "\n" * (2 + len(PARAMETERS) + 3 + 3) + "n\n"
     command = [SAM, "deploy", "--guided", "--config-file", settings]
     done = subprocess.run(
@@ -87,6 +107,7 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
         timeout=120,
         check=False,
     )
+    aws.fault = None
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     s3 = aws.client("s3")
@@ -95,7 +116,7 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
     (main,) = [
         text for text in map(bytes.decode, filter(is_template, objects.values())) if "AWS::Serverless::Function" in text
     ]
-    return Walk(said, tomllib.loads(settings.read_text(encoding="utf-8")), read(main), objects)
+    return Walk(said, tomllib.loads(settings.read_text(encoding="utf-8")), read(main), objects, asked)
 
 
 def is_template(content: bytes) -> bool:
@@ -146,6 +167,55 @@ def test_the_change_set_shows_every_resource(aws: Cloud, walk: Walk) -> None:
     assert len(expected) > 40
     listed = walk.said.partition("CloudFormation stack changeset")[2]
     assert listed.count("+ Add ") == len(expected)
+
+
+def test_the_role_of_github_may_ask_what_sam_asks(walk: Walk) -> None:
+    delivery = read((ROOT / "infra/delivery.yaml").read_text(encoding="utf-8"))
+    policy = json.dumps(delivery["Resources"]["DeployRole"]["Properties"]["Policies"])
+    asked = walk.asked - {"GetCallerIdentity"}  # everybody may ask who they are
+
+    assert {"CreateChangeSet", "DescribeChangeSet", "DescribeStacks"} <= asked
+    assert [action for action in asked if f'"cloudformation:{action}"' not in policy] == []
+
+
+def test_the_stack_for_delivery_is_made(aws: Cloud) -> None:
+    if not AWS.exists():
+        pytest.skip("the AWS command line is not installed; make .envs/aws/ready")
+    deploy, describe = [one for one in commands(ROOT / "docs/deploy.md") if one.startswith("aws cloudformation")]
+    environment = os.environ | aws.environment | {"PATH": f"{AWS.parent}:{os.environ['PATH']}", "AWS_PAGER": ""}
+
+    for command in (deploy, describe):
+        ran = subprocess.run(
+            command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in json.loads(ran.stdout)}
+    role = aws.client("iam").get_role(RoleName=outputs["DeployRole"].rpartition("/")[2])["Role"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    subject = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    assert subject == "repo:OWNER/NAME:environment:staging"
+    most = aws.client("iam").get_policy(PolicyArn=outputs["Boundary"])["Policy"]
+    assert most["Arn"] == outputs["Boundary"]
+    aws.client("s3").head_bucket(Bucket=outputs["PackageBucket"])
+
+
+def test_a_deployment_by_github_keeps_the_settings_of_its_environment() -> None:
+    variables = [
+        "PACKAGE_BUCKET=packages",
+        "STACK_ROLE=arn:aws:iam::1:role/stack",
+        "BOUNDARY=arn:aws:iam::1:policy/most",
+    ]
+    said = subprocess.run(
+        ["make", "-n", "deploy-staging", *variables], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.replace("\\\n", "")
+
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["staging"]["deploy"]["parameters"]
+    overrides = f"{settings['parameter_overrides']} PermissionsBoundaryArn=arn:aws:iam::1:policy/most"
+    (deploy,) = [shlex.split(line) for line in said.splitlines() if "sam deploy" in line]
+    assert deploy[1:4] == ["deploy", "--config-env", "staging"]
+    assert deploy[4:9] == ["--no-resolve-s3", "--s3-bucket", "packages", "--role-arn", "arn:aws:iam::1:role/stack"]
+    assert deploy[9:] == ["--parameter-overrides", overrides]
 
 
 # The types of which moto makes something when they come in a stack. The others, aliases, deployments and what the API

@@ -2,17 +2,26 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import product, zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from support import ROOT
+from support import ROOT, Call
 from test_template import Loader
+
+from handler.bundle import Bundle
+from handler.classifier import Classifier
+from handler.drift import watch
+from handler.jobs import Job, Outcome
 
 STACK = yaml.load((ROOT / "infra/observability.yaml").read_text(encoding="utf-8"), Loader)
 RESOURCES: dict[str, Any] = STACK["Resources"]
 BODY = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]
-WIDGETS = json.loads(re.sub(r"\$\{[\w:]+\}", "1", BODY))["widgets"]
+# As Fn::Sub makes it: values for names, and what follows ${! as it is.
+WIDGETS = json.loads(re.sub(r"\$\{[\w:.]+\}", "1", BODY).replace("${!", "${"))["widgets"]
 # The literal names in handler/; names that are made there are Drift_ and one of the things watched.
 WRITTEN = {
     name
@@ -22,19 +31,105 @@ WRITTEN = {
 ALARMS = [name for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"]
 
 
-def test_the_dashboard_shows_only_metrics_that_are_written() -> None:
-    shown = set()
-    for widget in WIDGETS:
-        namespace = ""
-        for metric in widget["properties"].get("metrics", []):
-            if isinstance(metric[0], dict):
-                shown |= set(re.findall(r'MetricName="(\w+)"', metric[0]["expression"]))
-            elif metric[0] != "...":
-                namespace = namespace if metric[0] == "." else metric[0]
-                shown |= {metric[1]} if namespace == "fenlei" else set()
+class Metric(NamedTuple):
+    namespace: str
+    name: str
+    dimensions: frozenset[str]
 
-    assert {"Milliseconds", "Problems", "LabelShare", "UnknownTokenRate", "Lines"} <= shown
-    assert shown <= WRITTEN
+
+# What AWS itself writes, with the dimensions that its documentation names.
+BY_AWS = {
+    *(Metric("AWS/ApiGateway", name, frozenset({"ApiName"})) for name in ("Count", "4XXError", "5XXError", "Latency")),
+    *(Metric("AWS/Lambda", name, frozenset({"FunctionName"})) for name in ("Throttles", "Errors", "Duration")),
+    Metric("AWS/Lambda", "ConcurrentExecutions", frozenset({"FunctionName"})),
+    *(
+        Metric("AWS/Lambda", name, frozenset({"FunctionName", "Resource", "ExecutedVersion"}))
+        for name in ("Invocations", "Errors")
+    ),
+    *(
+        Metric("AWS/SQS", name, frozenset({"QueueName"}))
+        for name in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage")
+    ),
+}
+
+
+def on_the_dashboard() -> Iterator[Metric]:
+    for widget in WIDGETS:
+        before: list[str] = []
+        for metric in widget["properties"].get("metrics", []):
+            names = [part for part in metric if isinstance(part, str)]
+            if not names:
+                for schema, name in re.findall(r'SEARCH\(\'\{([\w,]+)\}.*?MetricName="(\w+)"', metric[0]["expression"]):
+                    namespace, *dimensions = schema.split(",")
+                    yield Metric(namespace, name, frozenset(dimensions))
+                continue
+            if names[0] == "...":  # all as before, but for the values at the end
+                names = before[: len(before) - len(names) + 1] + names[1:]
+            before = [old if new == "." else new for new, old in zip_longest(names, before[: len(names)])]
+            yield Metric(before[0], before[1], frozenset(before[2::2]))
+
+
+def in_alarms() -> Iterator[Metric]:
+    main = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)["Resources"]
+    for alarm in (RESOURCES | main).values():
+        if alarm["Type"] == "AWS::CloudWatch::Alarm":
+            found = alarm["Properties"]
+            several = [one["MetricStat"]["Metric"] for one in found.get("Metrics", []) if "MetricStat" in one]
+            for one in several or [found]:
+                dimensions = frozenset(dimension["Name"] for dimension in one["Dimensions"])
+                yield Metric(one["Namespace"], one["MetricName"], dimensions)
+
+
+@pytest.fixture
+def written(
+    post: Call,
+    bundle: Bundle,
+    reviews: list[str],
+    tmp_path: Path,
+    switch_to: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> set[Metric]:
+    """What requests, windows and objects leave: each metric with its dimensions."""
+    from handler import api, s3
+
+    monkeypatch.setattr(api, "_first", True)
+    post({"text": reviews[0]})
+    post({"texts": []})
+    own = Classifier(bundle)
+    watch(own, bundle.golden())
+    own.classify(reviews * 3)
+    outcome = Outcome("duplicate")
+    monkeypatch.setattr(s3, "run", lambda *_: outcome)
+    s3.work(Job("texts-in", "a.txt", "texts-out", "a.txt"), own, lambda: 60.0)
+    switch_to(tmp_path / "nowhere")
+    post({"text": reviews[0]})
+    found = set()
+    for line in capsys.readouterr().out.splitlines():
+        for directive in json.loads(line).get("_aws", {}).get("CloudWatchMetrics", []):
+            for dimensions, metric in product(directive["Dimensions"], directive["Metrics"]):
+                found.add(Metric(directive["Namespace"], metric["Name"], frozenset(dimensions)))
+    return found
+
+
+def test_what_is_shown_and_watched_is_written_with_the_same_dimensions(written: set[Metric]) -> None:
+    shown, watched = set(on_the_dashboard()), set(in_alarms())
+
+    assert {"Milliseconds", "Problems", "LabelShare", "Drift_labels", "Lines"} <= {metric.name for metric in shown}
+    assert {"Failures", "Drift", "5XXError"} <= {metric.name for metric in watched}
+    assert (shown | watched) - BY_AWS <= written
+
+
+def test_the_dashboard_lists_every_alarm_of_its_stack() -> None:
+    assert re.findall(r"\$\{(\w+)\.Arn\}", BODY) == ALARMS
+
+
+def test_no_axis_hides_how_far_above_zero_it_begins() -> None:
+    for widget in WIDGETS:
+        if widget["type"] == "metric":
+            axes = widget["properties"]["yAxis"]
+            used = {"left"} | {"right" for metric in widget["properties"]["metrics"] if "right" in str(metric[-1])}
+            assert {side for side, axis in axes.items() if axis["min"] == 0} == used
 
 
 def test_the_dashboard_has_no_overlap_and_no_hole() -> None:
