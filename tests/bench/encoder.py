@@ -1,10 +1,11 @@
-"""An encoder's bundle beside ONNX Runtime, by length and threads: `make bench-encoder MODEL=... CHECKPOINT=...`.
+"""A pre-trained encoder beside ONNX Runtime, by length and threads: `make bench-encoder CHECKPOINT=...`.
 
-    python -m tests.bench.encoder BUNDLE CHECKPOINT
+    python -m tests.bench.encoder CHECKPOINT
 
-The peer is the checkpoint as an ONNX graph of ONNX Runtime's own fused operators, in float and with int8 weights (one
-scale a column, activations quantised as they come: what `--quantize dynamic` is). Each embeds one text of the length,
-special tokens included, from ready token ids; no padding, so that the peer needs no mask. They take turns; medians.
+Both embed one text of each length that bundles have, special tokens included, from ready token ids, with the
+checkpoint's weights. Ours is what `--quantize dynamic` makes. The peer is an ONNX graph of ONNX Runtime's own fused
+operators, in float and with int8 weights (one scale a column, activations quantised as they come: the same class); no
+padding, so that it needs no mask. They take turns; medians.
 """
 
 import os
@@ -18,28 +19,34 @@ from typing import Any
 
 import numpy as np
 
-from handler.bundle import EMBED, load
+from handler.bundle import EMBED, Signature
 from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, RUNTIME, Interpreter
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
+from training.families.encoder import MAX_TOKENS, lengths
 
 ROUNDS, WARM = 100, 10
 FUSED = "com.microsoft"
 
 
-def main(bundle_path: Path, checkpoint_path: Path) -> None:
-    bundle, checkpoint = load(bundle_path), open_checkpoint(checkpoint_path)
-    lengths = sorted({signature.length for signature in bundle.manifest.signatures})
-    quantization = bundle.manifest.quantization
-    print(
-        f"{bundle.manifest.name}, {quantization}, {len(bundle.model) / 1e6:.1f} MB, on {RUNTIME}; milliseconds a text"
-    )
-    print(f"| tokens | threads | {RUNTIME} {quantization} | ONNX Runtime int8 | ratio | ONNX Runtime float |")
+def main(checkpoint_path: Path) -> None:
+    from training.convert import convert
+    from training.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.transformer import build_encoder, measure_inputs
+
+    checkpoint = open_checkpoint(checkpoint_path)
+    encoder, sizes = build_encoder(checkpoint, MAX_TOKENS), lengths(MAX_TOKENS)
+    measure_inputs(encoder.pooled, [list(range(2000, 2064))])
+    model = convert({EMBED: encoder.embed}, [Signature(1, length) for length in sizes], "dynamic")
+    print(f"dynamic, {len(model) / 1e6:.1f} MB, on {RUNTIME}; milliseconds a text")
+    print(f"| tokens | threads | {RUNTIME} | ONNX Runtime int8 | ratio | ONNX Runtime float |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as directory:
         files = [onnx_model(checkpoint, Path(directory), small) for small in (True, False)]
-        for length in lengths:
+        for length in sizes:
             for threads in (1, 2):
-                ours = runner(bundle.model, length, threads)
+                ours = runner(model, length, threads)
                 small, exact = (session(file, length + ENDS, threads) for file in files)
                 figures = interleaved([ours, small, exact])
                 times = " | ".join(f"{figure:.2f}" for figure in (*figures[:2], figures[0] / figures[1], figures[2]))
@@ -131,4 +138,4 @@ def onnx_model(checkpoint: Checkpoint, directory: Path, small: bool) -> Path:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

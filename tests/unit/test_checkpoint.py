@@ -120,6 +120,32 @@ def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> Non
     assert np.array(linear(inputs)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+def test_lower_layers_take_smaller_steps_and_token_vectors_none(tmp_path: Path) -> None:
+    from training.fit import load_tensorflow
+
+    load_tensorflow()
+    import keras
+
+    from training.families.encoder import shares, train_top
+    from training.optimizer import Adam
+    from training.transformer import build_encoder
+
+    # GIVEN an encoder with a head, before and after one step of 0.001
+    encoder = build_encoder(open_checkpoint(write_checkpoint(tmp_path / "tiny")), 30)
+    train_top(encoder.blocks, None)
+    rates = shares(encoder.blocks)
+    model = keras.Model(encoder.pooled.input, keras.layers.Dense(1)(encoder.pooled.output))
+    model.compile(Adam(1e-3, rates), "mse")
+    before = {variable.path: np.array(variable) for variable in model.weights}
+    model.fit(np.arange(5, 25, dtype=np.int32)[None], np.ones((1, 1)), verbose=0)
+    moved = {variable.path: np.abs(np.array(variable) - before[variable.path]).max() for variable in model.weights}
+
+    # THEN each block went nine tenths as far as the one above it
+    assert len(rates) == len({path for path in before if path in rates}) == len(encoder.pooled.weights)
+    assert [round(moved[f"block_{n}_wide/kernel"] * 1e3, 3) for n in (1, 0)] == [0.9, 0.81]
+    assert moved[encoder.blocks[0][0].table.path] == 0
+
+
 # --- tokens ---------------------------------------------------------------------------------------
 
 
