@@ -24,6 +24,9 @@ PIECES, FEWEST = 4, 2
 # Kana and Han characters.
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
+# Log-odds of 4 at most, for labels without an answer too: 99.9 % is no more than 98 % to learn from.
+SURE = (0.018, 0.982)
+
 SoftLabels = dict[str, NDArray[np.float32]]
 
 
@@ -32,6 +35,8 @@ class Distil(Classify):
 
     A target is the index of a label, or beyond those the row of an answer; so all of them are numbers [n].
     """
+
+    exact = True
 
     def __init__(self, labels: Sequence[str], answers: SoftLabels) -> None:
         super().__init__(labels)
@@ -51,8 +56,10 @@ class Distil(Classify):
         return super().importance(self.table[targets].argmax(axis=1))
 
     def signs(self, targets: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Margins know no halves: what the teacher thinks likelier."""
-        return super().feed(self.table[targets].argmax(axis=1)).astype(np.float64) * 2 - 1
+        """Half the log-odds that the teacher gives each label: near 0 where it doubts."""
+        chance = np.clip(self.table[targets].astype(np.float64), *SURE)
+        odds: NDArray[np.float64] = np.log(chance / (1 - chance)) / 2
+        return odds[:, 1:] if self.width == 1 else odds
 
     def loss(self) -> object:
         """Without smoothing: the teacher's doubt is that already."""

@@ -35,6 +35,8 @@ class Task(ABC):
     score_name = "dev_macro_f1"
     activation: str
     width: int
+    # Whether `signs` are numbers to come near to, and not sides to be on.
+    exact = False
 
     def __init__(self, labels: Sequence[str] = ()) -> None:
         self.labels = list(labels)
@@ -56,7 +58,7 @@ class Task(ABC):
         return np.ones(len(targets), np.float32)
 
     def signs(self, targets: Targets) -> NDArray[np.float64]:
-        """Targets for margins: -1 or 1 [n, width]."""
+        """Targets for margins: -1 or 1 [n, width], or numbers if `exact`."""
         return self.feed(targets).astype(np.float64) * 2 - 1
 
     @abstractmethod
@@ -142,6 +144,7 @@ class Regress(Task):
     score_name = "dev_r2"
     activation = "identity"
     width = 1
+    exact = True
 
     def __init__(self, train: Iterable[Example]) -> None:
         super().__init__()

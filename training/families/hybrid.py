@@ -74,7 +74,7 @@ def learn_bigrams(job: Job) -> NgramDictionary:
 
 def wide_targets(job: Job) -> tuple[NDArray[np.float64], bool]:
     """What the wide part is to say, and whether those are numbers."""
-    return job.task.signs(job.train.targets), job.task.name == "regress"
+    return job.task.signs(job.train.targets), job.task.exact
 
 
 def best_setting(job: Job, train: Features, dev: Features) -> dict[str, float]:
