@@ -166,6 +166,10 @@ class MaximumAndSum(keras.layers.Layer):  # type: ignore[misc]
     The maximum is 0 at least, since that is what padding counts as, and a text without padding must not differ.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True  # `present` says the same as a mask
+
     def call(self, hidden: Any, present: Any) -> Any:
         hidden = hidden * present
         length = ops.maximum(ops.sum(present, axis=1), 1.0)

@@ -20,3 +20,12 @@ def test_a_pooled_text_is_the_same_with_padding_and_without(rows: list[list[floa
     padded = pool(np.pad(hidden, around, constant_values=0.5), np.pad(present, around))
 
     assert np.asarray(padded) == pytest.approx(np.asarray(bare), abs=1e-6)
+
+
+def test_all_states_of_a_recurrent_layer_are_pooled_without_a_warning() -> None:
+    pytest.importorskip("tensorflow")
+    from training.families import Spec, get_family
+
+    model = get_family("rnn").build(Spec(tuple("abc"), max_tokens=4, width=2))
+
+    assert model(np.array([[1, 2, 0]], np.int32)).shape == (1, 2)
