@@ -7,6 +7,7 @@ embeddings: as fine-tuned, since the weights are there once.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ DROPOUT = 0.1
 # How many times the deviation of the wide part the encoder's may have, and the room for n-grams.
 MIXES = (1.0, 1.5, 2.0, 3.0, 5.0)
 NGRAMS_BYTES = 1_000_000
-# Copies of the weights at the peak: the model, the checkpoint, the SavedModel, and what the converter makes of it.
-COPIES, TUNED_COPIES = 6, 6
+# Copies of the weights at the peak: model, gradients, the optimizer's averages, SavedModel, what the converter makes.
+COPIES = 12
 
 
 class Pretrained(NamedTuple):
@@ -57,18 +58,16 @@ def available_bytes() -> int:
     import resource
 
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    for line in (
-        Path("/proc/meminfo").read_text(encoding="ascii").splitlines() if Path("/proc/meminfo").exists() else ()
-    ):
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
+    linux = Path("/proc/meminfo")
+    if linux.exists() and (found := re.search(r"^MemAvailable:\s+(\d+)", linux.read_text(encoding="ascii"), re.M)):
+        free = int(found[1]) * 1024
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return free if limit == resource.RLIM_INFINITY else min(free, limit)
 
 
 def check_memory(checkpoint: Checkpoint, available: int) -> None:
     """Raises InputError if training the encoder takes more memory than there is."""
-    needed = 4 * checkpoint.parameters * (COPIES + TUNED_COPIES) + 10**9
+    needed = 4 * checkpoint.parameters * COPIES + 10**9
     if needed > available:
         raise InputError(
             f"Training this encoder of {checkpoint.parameters / 1e6:.0f} million weights takes about "
