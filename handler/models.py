@@ -9,7 +9,6 @@ from handler.bundle import MANIFEST, Bundle, load
 from handler.classifier import Classifier
 from handler.drift import watch
 from handler.errors import BundleError, NotFound
-from handler.fetch import fetch
 from handler.golden import replay
 from handler.schema import Replay
 
@@ -75,6 +74,8 @@ def bundles(environment: Mapping[str, str]) -> list[Bundle]:
     alone: see `handler.fetch`. Raises BundleError.
     """
     if environment.get("MODEL_URI"):
+        from handler.fetch import fetch  # most bundles are in the package
+
         return [load(fetch(environment))]
     found: list[Bundle] = []
     for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):

@@ -170,6 +170,9 @@ class MaximumAndSum(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**options)
         self.supports_masking = True  # `present` says the same as a mask
 
+    def compute_mask(self, *_: Any) -> None:
+        """None: what is pooled has no places left that a mask could speak of, and the loss would be given it."""
+
     def call(self, hidden: Any, present: Any) -> Any:
         hidden = hidden * present
         length = ops.maximum(ops.sum(present, axis=1), 1.0)

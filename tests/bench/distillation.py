@@ -48,4 +48,4 @@ def spread(shares: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or ["hybrid"])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or ["cnn", "hybrid"])

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from support import Start, write_bundle
 
-from handler.bundle import Bundle, load
+from handler.bundle import Bundle
 from handler.interpreter import Interpreter
 
 EVENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
@@ -55,16 +55,6 @@ def codedeploy() -> Iterator[CodeDeploy]:
     yield running
     running.server.shutdown()
     running.server.server_close()
-
-
-@pytest.fixture(scope="session")
-def good(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default bundle, its golden texts with the names of their labels, as training writes them."""
-    named = []
-    for one in bundle.golden():
-        label = bundle.manifest.labels[one.probabilities.index(max(one.probabilities))]
-        named.append(msgspec.json.encode(msgspec.structs.replace(one, label=label)) + b"\n")
-    return write_bundle(tmp_path_factory.mktemp("hook") / "good", bundle, golden_lines=b"".join(named))
 
 
 # The seal and all digests of a planted bundle are right, so that it is the replay that refuses it.
@@ -106,8 +96,8 @@ def take_signed_weights_for_unsigned(bundle: Bundle) -> dict[str, Any]:
     return {"model": bytes(model)}
 
 
-def test_the_good_bundle_passes(good: Path, verdict_on: Callable[[Path], tuple[str, str]]) -> None:
-    status, log = verdict_on(good)
+def test_the_good_bundle_passes(bundle_path: Path, verdict_on: Callable[[Path], tuple[str, str]]) -> None:
+    status, log = verdict_on(bundle_path)
 
     assert status == "Succeeded"
     assert '"mean_difference":' in log
@@ -117,13 +107,11 @@ def test_the_good_bundle_passes(good: Path, verdict_on: Callable[[Path], tuple[s
     "fault", [swap_labels, forget_to_normalise, move_every_token_by_one, take_signed_weights_for_unsigned]
 )
 def test_a_fault_is_refused(
-    good: Path,
+    bundle: Bundle,
     fault: Callable[[Bundle], dict[str, Any]],
     verdict_on: Callable[[Path], tuple[str, str]],
     tmp_path: Path,
 ) -> None:
-    bundle = load(good)
-
     status, log = verdict_on(write_bundle(tmp_path / "bad", bundle, **fault(bundle)))
 
     assert status == "Failed"
@@ -132,18 +120,20 @@ def test_a_fault_is_refused(
 
 
 def test_a_new_version_with_another_model_is_refused(
-    good: Path, bundle_path: Path, verdict_on: Callable[..., tuple[str, str]]
+    bundle: Bundle, bundle_path: Path, verdict_on: Callable[..., tuple[str, str]], tmp_path: Path
 ) -> None:
-    status, log = verdict_on(good, serving=bundle_path)
+    other = write_bundle(tmp_path / "other", bundle, temperature=2 * bundle.manifest.temperature)
+
+    status, log = verdict_on(bundle_path, serving=other)
 
     assert status == "Failed"
     assert "another model" in log
 
 
 def test_a_new_version_that_cannot_start_is_refused(
-    good: Path, verdict_on: Callable[..., tuple[str, str]], tmp_path: Path
+    bundle_path: Path, verdict_on: Callable[..., tuple[str, str]], tmp_path: Path
 ) -> None:
-    status, log = verdict_on(good, serving=tmp_path / "nowhere")
+    status, log = verdict_on(bundle_path, serving=tmp_path / "nowhere")
 
     assert status == "Failed"
     assert "The new version answers 503" in log

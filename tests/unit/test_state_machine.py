@@ -36,7 +36,11 @@ def test_cfn_lint_s_schema_of_the_states_language_finds_nothing(tmp_path: Path) 
     definition = json.loads(SOURCE.read_text(encoding="utf-8"))
 
     def check(content: Any) -> subprocess.CompletedProcess[str]:
-        properties = {"RoleArn": "arn:aws:iam::123456789012:role/bulk", "Definition": content}
+        properties = {
+            "RoleArn": "arn:aws:iam::123456789012:role/bulk",
+            "Definition": content,
+            "TracingConfiguration": {"Enabled": True},
+        }
         machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
         template = tmp_path / "template.json"
         template.write_text(json.dumps({"Resources": {"Machine": machine}}), encoding="utf-8")
