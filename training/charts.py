@@ -48,11 +48,10 @@ def line_chart(lines: Sequence[Line], across: str, up: str) -> str:
     drawn = "".join(
         f'<polyline class="line-{line.style}" points="{" ".join(map(place, line.points))}"/>' for line in lines
     )
-    legend = "".join(
-        f'<text class="key-{line.style}" x="{MARGIN + 8}" y="{MARGIN + 4 + 16 * i}">{line.name}</text>'
-        for i, line in enumerate(lines)
-    )
     base, end = HEIGHT - MARGIN, WIDTH - MARGIN
+    # Above the lines, which may be anywhere below.
+    names = "".join(f'<tspan class="key-{line.style}" dx="10">{line.name}</tspan>' for line in lines)
+    legend = f'<text x="{end}" y="{MARGIN - 10}" text-anchor="end">{names}</text>'
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{up} over {across}">'
         f'<path class="axis" d="M{MARGIN},{MARGIN}V{base}H{end}"/>{drawn}{legend if len(lines) > 1 else ""}'

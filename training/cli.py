@@ -117,7 +117,7 @@ def train(
     )
     controls = Controls(_tell_epoch, time.monotonic() + time_budget, log_directory, resume)
     with messages.status("loading TensorFlow") as status:
-        load_tensorflow()
+        load_tensorflow(portable=checkpoint is None)  # an encoder trains three times as fast with oneDNN
         progress = Progress(lambda text: status.update(f"{text} …"), _warn, controls)
         if family == "auto" and task != "cluster":
             options, reason = choose_family(options, splits, progress)

@@ -145,18 +145,18 @@ def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> F
     return Fitted(model, keep_best.history, {"epochs": keep_best.epochs_worth})
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(portable: bool = True) -> None:
     """Imports TensorFlow without what its C++ side prints about missing GPUs before its log level counts.
 
-    Raises InputError if the environment asks for several workers.
+    Unless `portable`, it may use oneDNN's kernels, whose results depend on the processor; with its own, the same seed
+    gives the same model on more machines. Raises InputError if the environment asks for several workers.
     """
     if "TF_CONFIG" in os.environ:
         raise InputError(
             "TF_CONFIG names several workers, and Keras 3 cannot fit a model on several; unset it to train on this one."
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # oneDNN's results depend on the processor; without it the same seed gives the same model on more machines.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0" if portable else "1")
     sys.stderr.flush()
     saved = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:

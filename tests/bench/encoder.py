@@ -5,7 +5,7 @@
 Both embed one text of each length that bundles have, special tokens included, from ready token ids, with the
 checkpoint's weights. Ours is what `--quantize dynamic` makes. The peer is an ONNX graph of ONNX Runtime's own fused
 operators, in float and with int8 weights (one scale a column, activations quantised as they come: the same class); no
-padding, so that it needs no mask. They take turns; medians.
+padding, so that it needs no mask. They take turns; medians. Then the same 32 tokens, operator by operator.
 """
 
 import os
@@ -21,10 +21,12 @@ import numpy as np
 
 from handler.bundle import EMBED, Signature
 from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, RUNTIME, Interpreter
+from tests.bench.operators import Cost, of_onnx_runtime, of_tensorflow_lite
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 from training.families.encoder import MAX_TOKENS, lengths
 
 ROUNDS, WARM = 100, 10
+TYPICAL = 32 - ENDS
 FUSED = "com.microsoft"
 
 
@@ -51,6 +53,17 @@ def main(checkpoint_path: Path) -> None:
                 figures = interleaved([ours, small, exact])
                 times = " | ".join(f"{figure:.2f}" for figure in (*figures[:2], figures[0] / figures[1], figures[2]))
                 print(f"| {length + ENDS} | {threads} | {times} |", flush=True)
+        ids = np.arange(2000, 2000 + TYPICAL + ENDS, dtype=np.int64)[None]
+        typical = convert({EMBED: encoder.embed}, [Signature(1, TYPICAL)], "dynamic")
+        print_costs(RUNTIME, of_tensorflow_lite(typical))
+        print_costs("ONNX Runtime int8", of_onnx_runtime(files[0], ids))
+
+
+def print_costs(who: str, costs: list[Cost]) -> None:
+    print(f"\n| {who}: operator | runs | ms |\n|---|---|---|")
+    for cost in costs:
+        print(f"| {cost.operator} | {cost.runs} | {cost.milliseconds:.3f} |")
+    print(f"| all | {sum(cost.runs for cost in costs)} | {sum(cost.milliseconds for cost in costs):.2f} |", flush=True)
 
 
 def runner(model: bytes, length: int, threads: int) -> Callable[[], Any]:
