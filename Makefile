@@ -140,7 +140,7 @@ PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),
 
 test: lint tests
 
-tests: .envs/sam/ready .envs/aws/ready .envs/audit/ready .envs/build/ready .envs/runtime-3.11/ready .envs/runtime-3.13/ready $(MODEL)/manifest.json
+tests: $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
 	@$(MAKE) -s -j2 -O test-unit test-whole
 	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,15 +19,6 @@ from training.convert import NEWEST_VERSIONS, check_operations, operations
 from training.errors import InputError, WorkError
 from training.families import families, get_family
 from training.train import FLOAT_TOLERANCE, QUANTIZED_AGREEMENT
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_tensorflow_lite_says_what_keras_says(trained_twice: Callable[[str], Twice], family: str) -> None:
-    parity = trained_twice(family).results[0]["parity"]
-
-    assert parity["texts"] == 40
-    assert parity["float_max_difference"] <= FLOAT_TOLERANCE == 1e-5
-    assert parity["agreement"] >= QUANTIZED_AGREEMENT == 0.995
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -91,34 +83,50 @@ bundle = load(Path(sys.argv[1]))
 classifier, golden = Classifier(bundle), bundle.golden()
 found = classifier.predict(classifier.encode([line.text for line in golden]).ids)
 off = max(abs(a - b) for line, row in zip(golden, found.tolist()) for a, b in zip(line.probabilities, row))
-print(RUNTIME, off, classifier.embed(["好"]).shape[1])
+print(sys.version_info.minor, RUNTIME, off, classifier.embed(["好"]).shape[1])
 """
+PYTHONS = [Path(sys.executable), *(ROOT / f".envs/handler-{version}/bin/python" for version in ("3.11", "3.13"))]
 
 
-@pytest.mark.parametrize("family", sorted(set(families()) - set(FAMILIES)))
-def test_every_other_family_trains_converts_and_serves_on_every_runtime(
-    some_reviews: Path, tmp_path: Path, family: str
+@pytest.fixture
+def trained(
+    trained_twice: Callable[[str], Twice], some_reviews: Path, tmp_path: Path
+) -> Callable[[str], tuple[Path, dict[str, Any]]]:
+    """`trained(family)` gives a bundle and what the command said of it."""
+
+    def train(family: str) -> tuple[Path, dict[str, Any]]:
+        if family in FAMILIES:
+            twice = trained_twice(family)
+            return twice.paths[0], twice.results[0]
+        # GIVEN little to learn from: this is about the way, and the families above show that it leads somewhere
+        own: dict[str, tuple[object, ...]] = {
+            "cluster": ("--task", "cluster", "--clusters", 3),
+            "encoder": ("--checkpoint", write_checkpoint(tmp_path / "tiny"), "--tune", 1),
+        }
+        task = own.get(family, ())
+        options = ("--columns", "label,text", "--family", family, "--no-refit", "--time-budget", 5, *task, "--json")
+        ran = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
+        assert ran.status == 0, ran.errors
+        return tmp_path / "model", ran.json()
+
+    return train
+
+
+@pytest.mark.parametrize("family", sorted(families()))
+def test_every_family_trains_converts_and_serves_on_every_runtime(
+    trained: Callable[[str], tuple[Path, dict[str, Any]]], family: str
 ) -> None:
-    # GIVEN little to learn from: this is about the way, and the families above show that it leads somewhere
-    own: dict[str, tuple[object, ...]] = {
-        "cluster": ("--task", "cluster", "--clusters", 3),
-        "encoder": ("--checkpoint", write_checkpoint(tmp_path / "tiny"), "--tune", 1),
-    }
-    task = own.get(family, ())
-    options = ("--columns", "label,text", "--family", family, "--no-refit", "--time-budget", 5, *task, "--json")
-    ran = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
+    path, said = trained(family)
 
-    assert ran.status == 0, ran.errors
-    assert ran.json()["parity"]["float_max_difference"] <= FLOAT_TOLERANCE
-    assert ran.json()["parity"]["agreement"] >= QUANTIZED_AGREEMENT
-    check_operations(load(tmp_path / "model").model)
-    pythons = [Path(sys.executable), *sorted(ROOT.glob(".envs/handler-*/bin/python"))]
-    for python in pythons:
-        command = [python, "-c", REPLAY, tmp_path / "model"]
+    assert said["parity"]["float_max_difference"] <= FLOAT_TOLERANCE == 1e-5
+    assert said["parity"]["agreement"] >= QUANTIZED_AGREEMENT == 0.995
+    check_operations(load(path).model)
+    for python in filter(Path.exists, PYTHONS):
+        command = [python, "-c", REPLAY, path]
         replayed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert replayed.returncode == 0, replayed.stderr
-        runtime, off, width = replayed.stdout.split()
-        assert runtime in ("tflite-runtime", "ai-edge-litert")
+        minor, runtime, off, width = replayed.stdout.split()
+        assert runtime == ("tflite-runtime" if int(minor) < 12 else "ai-edge-litert")
         assert float(off) < 0.05
         assert int(width) == 64
 
