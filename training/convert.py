@@ -127,9 +127,10 @@ def operations(content: bytes) -> dict[str, int]:
     from tensorflow.lite.python import schema_py_generated as schema
 
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    codes = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0)).operatorCodes
+    model = schema.Model.GetRootAsModel(content, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     # Codes below 127 are stored in a field that older readers know.
-    return {names[max(c.builtinCode, c.deprecatedBuiltinCode)]: c.version for c in codes}
+    return {names[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())]: c.Version() for c in codes}
 
 
 def _export(functions: Mapping[str, Any], signatures: Sequence[Signature], directory: str) -> list[str]:
