@@ -205,8 +205,8 @@ bench-encoder-%: .envs/bench-%/ready
 	$(SAY) "an encoder beside ONNX Runtime, Python $*"
 	@$(<D)/bin/python -m tests.bench.encoder $(CHECKPOINT)
 
-# DATA: a directory with test.tsv. On every interpreter that make integration-... has set up.
-bench-embeddings: .envs/bench/ready
+# DATA: a directory with test.tsv. On both interpreters, where the machine has their Pythons.
+bench-embeddings: .envs/bench/ready $(PYTHONS:%=.envs/handler-%/ready)
 	$(SAY) "an encoder's embeddings beside the reference's"
 	@.envs/bench/bin/python -m tests.bench.embeddings $(CHECKPOINT) $(DATA)
 

@@ -1,6 +1,7 @@
 """What tests call: the handler as Lambda calls it, and bundles that differ in one thing."""
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,9 @@ from handler.bundle import GOLDEN, MANIFEST, MODEL, TOKENIZER, Bundle, encode_ma
 from training.serve import Context
 
 ROOT = Path(__file__).parents[1]
+# One Python for each interpreter: this one, and of the environments that hold only what ships the other one.
+OTHER = "3.13" if sys.version_info < (3, 12) else "3.11"
+PYTHONS = [Path(sys.executable), *ROOT.glob(f".envs/handler-{OTHER}/bin/python")]
 # The classic example: one word turns the meaning round.
 FOUR_LINES = "text,label\n我喜欢编程,0\n我不喜欢编程,1\n我喜欢运动,0\n我不喜欢运动,1\n"
 

@@ -3,8 +3,7 @@
     python -m tests.bench.embeddings CHECKPOINT DIRECTORY
 
 The first 200 texts of the directory's test.tsv (label TAB text, no header) are embedded by ONNX Runtime (in float, and
-with int8 weights), by Keras before conversion, and by the converted models, on the interpreter of this Python and of
-each environment that `make integration-3.13` and its like have set up.
+with int8 weights), by Keras before conversion, and by the converted models on both interpreters.
 """
 
 import subprocess
@@ -18,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handler.bundle import EMBED, Signature
+from tests.support import PYTHONS, ROOT
 from training.checkpoint import Checkpoint, open_checkpoint
 from training.data import Columns, read
 from training.families.encoder import MAX_TOKENS, lengths
 
-ROOT = Path(__file__).parents[2]
 TEXTS = 200
 
 Vectors = NDArray[np.float32]
@@ -69,7 +68,7 @@ def embed(
             model = convert({EMBED: encoder.embed}, [Signature(1, longest)], quantization)
             megabytes[quantization] = len(model) / 1e6
             (directory / f"{quantization}.tflite").write_bytes(model)
-        for python in (Path(sys.executable), *sorted(ROOT.glob(".envs/handler-*/bin/python"))):
+        for python in PYTHONS:
             command = [python, "-c", PROGRAM, directory]
             ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
             runtime = ran.stdout.strip()
