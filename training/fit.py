@@ -148,8 +148,8 @@ def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> F
 def load_tensorflow(portable: bool = True) -> None:
     """Imports TensorFlow without what its C++ side prints about missing GPUs before its log level counts.
 
-    Unless `portable`, it may use oneDNN's kernels, whose results depend on the processor; with its own, the same seed
-    gives the same model on more machines. Raises InputError if the environment asks for several workers.
+    Unless `portable`, it uses oneDNN's kernels, whose results depend on the processor; without them the same seed gives
+    the same model on more machines. Raises InputError if the environment asks for several workers.
     """
     if "TF_CONFIG" in os.environ:
         raise InputError(
