@@ -64,13 +64,15 @@ class Fitted(NamedTuple):
     """A trained model, per epoch the loss and the development score, and the settings that development chose.
 
     A job with those settings and no development texts trains the same kind of model without choosing anew. `embedder`
-    is the model's own way to embed, if it has one: token ids -> L2-normalised vectors [batch, width].
+    is the model's own way to embed, if it has one: token ids -> L2-normalised vectors [batch, width]. `again` is how a
+    family that is not to start anew takes such a job.
     """
 
     model: Any
     history: list[dict[str, float]]
     settings: dict[str, float]
     embedder: Any = None
+    again: Any = None
 
 
 def run(job: Job) -> Fitted:

@@ -133,7 +133,7 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
         progress.step("training once more, on the development texts too")
         trained_on = Encoded(parts[0].ids + parts[1].ids, np.concatenate([parts[0].targets, parts[1].targets]))
         nothing = Encoded([], parts[1].targets[:0])
-        last = run(job._replace(train=trained_on, dev=nothing, settings=fitted.settings))
+        last = (fitted.again or run)(job._replace(train=trained_on, dev=nothing, settings=fitted.settings))
     model = restore_scale(last.model, task)
     seconds = time.perf_counter() - started
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from training.adversarial import Disturb
 from training.checkpoint import ENDS, Checkpoint, Floats, Shape
 from training.layers import Table, inverse_root
 
@@ -113,12 +114,14 @@ class Surround(keras.layers.Layer):  # type: ignore[misc]
 class Encoder(NamedTuple):
     """`embed`: token ids -> L2-normalised means [batch, width]; `pooled`: the means themselves, to put a head on.
 
-    `blocks` are the layers of each block, the lowest first; the embedding is the first entry.
+    `blocks` are the layers of each block, the lowest first; the embedding is the first entry. All token vectors go
+    through `disturb`.
     """
 
     embed: Any
     pooled: Any
     blocks: list[list[Any]]
+    disturb: Disturb
 
 
 def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
@@ -128,9 +131,10 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     ids, present = Surround(checkpoint.start, checkpoint.end)(token_ids)
     tokens = Table(shape.tokens, shape.width, "zeros")
     tokens.table.assign(tensors["tokens"])
+    disturb = Disturb()
     positions = Positions(tensors["positions"][: max_tokens + ENDS])
     norm = Normalization(tensors["norm.scale"], tensors["norm.shift"], shape.epsilon)
-    hidden = layers.Dropout(shape.dropout)(norm(positions(tokens(ids))))
+    hidden = layers.Dropout(shape.dropout)(norm(positions(disturb(tokens(ids)))))
     scores = Mask()(present)
     blocks: list[list[Any]] = [[tokens, positions, norm]]
     for number in range(shape.blocks):
@@ -140,7 +144,7 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     pooled = Mean()(hidden, present)
     squares = ops.sum(pooled * pooled, axis=1, keepdims=True)
     embedded = pooled * inverse_root(ops.maximum(squares, 1e-18))
-    return Encoder(keras.Model(token_ids, embedded), keras.Model(token_ids, pooled), blocks)
+    return Encoder(keras.Model(token_ids, embedded), keras.Model(token_ids, pooled), blocks, disturb)
 
 
 class Positions(keras.layers.Layer):  # type: ignore[misc]

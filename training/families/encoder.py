@@ -1,20 +1,23 @@
 """A pre-trained encoder, fine-tuned, beside exact n-grams: `--checkpoint DIR`.
 
 logits = wide(x) + mix * (W mean(h) + b) over the vectors h of all tokens. The whole is trained with small steps (Devlin
-et al. 2019), or its top layers, or the head alone. The wide part is that of `hybrid`, on the encoder's tokens: what a
-word weighs in the training texts, which the encoder half forgets. The encoder's means, L2-normalised, are the bundle's
-embeddings: as fine-tuned, since the weights are there once.
+et al. 2019), or its top layers, or the head alone. The whole is trained twice from the same start, the second time
+against disturbances, and the weights are averaged: two such encoders err differently, and are near enough to each
+other for their mean to be a good one (Wortsman et al. 2022, "Model soups"). The wide part is that of `hybrid`, on the
+encoder's tokens: what a word weighs in the training texts, which the encoder half forgets. The encoder's means,
+L2-normalised, are the bundle's embeddings: as fine-tuned, since the weights are there once.
 """
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 from training.errors import InputError
 from training.families import Family
-from training.fit import Fitted, Job, descend
+from training.fit import Fitted, Job, descend, predict
 
 # Self-attention costs the square of the length, and longer texts are rare.
 MAX_TOKENS = 256 - ENDS
@@ -27,8 +30,9 @@ DROPOUT = 0.1
 # How many times the deviation of the wide part the encoder's may have, and the room for n-grams.
 MIXES = (1.0, 1.5, 2.0, 3.0, 5.0)
 NGRAMS_BYTES = 1_000_000
-# Copies of the weights at the peak: model, gradients, the optimizer's averages, SavedModel, what the converter makes.
-COPIES = 12
+# Copies of the weights at the peak: model, gradients, the optimizer's averages, both trainings' and their mean,
+# SavedModel, what the converter makes.
+COPIES = 15
 
 
 class Pretrained(NamedTuple):
@@ -85,9 +89,9 @@ def lengths(max_tokens: int) -> list[int]:
 
 def fit(job: Job) -> Fitted:
     """Fine-tunes the encoder with a head on its mean, and adds the wide part."""
-    import keras
     from keras import layers
 
+    from training.adversarial import Adversarial
     from training.families import hybrid
     from training.transformer import build_encoder, measure_inputs
 
@@ -96,15 +100,50 @@ def fit(job: Job) -> Fitted:
     encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
     train_top(encoder.blocks, job.family.pretrained.blocks)
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
-    reader = keras.Model(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
-    fitted = descend(job, reader, shares(encoder.blocks))
+    reader = Adversarial(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
+    fitted = train_reader(job, reader, encoder)
     measure_inputs(encoder.pooled, job.train.ids)
     most = job.spec.vocabulary + NGRAMS_BYTES // hybrid.ngram_bytes(job.spec)
-    dictionary, wide, wide_dev, settings = hybrid.fit_wide_part(job, most)
-    if not job.settings:
-        settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES)
-    model = hybrid.combine(dictionary, wide, reader, settings["deep_weight"])
-    return Fitted(model, fitted.history, settings, encoder.embed)
+
+    def beside_ngrams(job: Job) -> Fitted:
+        """Those of all texts of the job; the encoder stays as the first job left it, at half the cost of both."""
+        dictionary, wide, wide_dev, settings = hybrid.fit_wide_part(job, most)
+        if not job.settings:
+            settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES)
+        model = hybrid.combine(dictionary, wide, reader, settings["deep_weight"])
+        return Fitted(model, fitted.history, settings, encoder.embed, beside_ngrams)
+
+    return beside_ngrams(job)
+
+
+def train_reader(job: Job, reader: Any, encoder: Any) -> Fitted:
+    """Trains the reader, and if it is trained as a whole, once more from its start against disturbances."""
+    assert job.family.pretrained is not None
+    start = reader.get_weights()
+    first = descend(job, reader, shares(encoder.blocks))
+    if job.family.pretrained.blocks is not None or time.monotonic() > job.controls.deadline:
+        return first
+    plain = reader.get_weights()
+    reader.set_weights(start)
+    reader.train_against(encoder.disturb, encoder.blocks[0][0].table.numpy())
+    second = descend(job._replace(seed=job.seed + 1), reader, shares(encoder.blocks))
+    choose_weights(job, reader, plain)
+    return first._replace(history=first.history + second.history)
+
+
+def choose_weights(job: Job, reader: Any, others: list[Any]) -> None:
+    """Sets the mean of the reader's weights and others, or either of them if that is better in development."""
+    own = reader.get_weights()
+    mean = [(a + b) / 2 for a, b in zip(own, others, strict=True)]
+    if not job.dev.ids:
+        reader.set_weights(mean)
+        return
+
+    def score(weights: list[Any]) -> float:
+        reader.set_weights(weights)
+        return job.task.score(predict(reader, job.dev.ids, job.spec.max_tokens), job.dev.targets)
+
+    reader.set_weights(max((mean, own, others), key=score))
 
 
 def shares(blocks: list[list[Any]]) -> dict[str, float]:
