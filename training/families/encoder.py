@@ -123,10 +123,11 @@ def train_reader(job: Job, reader: Any, encoder: Any) -> Fitted:
     first = descend(job, reader, shares(encoder.blocks))
     if job.family.pretrained.blocks is not None or time.monotonic() > job.controls.deadline:
         return first
-    plain = reader.get_weights()
+    plain, controls = reader.get_weights(), job.controls
     reader.set_weights(start)
     reader.train_against(encoder.disturb, encoder.blocks[0][0].table.numpy())
-    second = descend(job._replace(seed=job.seed + 1), reader, shares(encoder.blocks))
+    goes_on = controls._replace(on_epoch=lambda epoch, record: controls.on_epoch(len(first.history) + epoch, record))
+    second = descend(job._replace(seed=job.seed + 1, controls=goes_on), reader, shares(encoder.blocks))
     choose_weights(job, reader, plain)
     return first._replace(history=first.history + second.history)
 
