@@ -6,13 +6,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.command_options import Json, messages
 from training.errors import InputError, WorkError
 
-messages = Console(stderr=True, highlight=False)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 IdColumn = Annotated[str, typer.Option(help="Name of the column that goes through to the output.")]
 
 
