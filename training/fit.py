@@ -110,7 +110,7 @@ def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> F
     from training.optimizer import Adam
 
     batches = make_batches(job)
-    steps = sum(1 for _ in batches)
+    steps = int(batches.reduce(0, lambda count, *_: count + 1))
     epochs = int(job.settings.get("epochs", job.family.epochs))
     total = steps * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -195,8 +195,8 @@ def make_batches(job: Job) -> Any:
     )
     targets = job.train.targets
     rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(targets), job.task.importance(targets)))
+    rows = rows.map(lambda *row: row).cache()  # a ragged row becomes a plain tensor on its way, once and for all
     rows = rows.shuffle(len(job.train.ids), seed=job.seed)
-    rows = rows.map(lambda *row: row)  # a ragged row becomes a plain tensor on its way
     return rows.bucket_by_sequence_length(
         element_length_func=lambda row, *_: tf.shape(row)[0],
         bucket_boundaries=[length + 1 for length in lengths],

@@ -61,8 +61,11 @@ def fit_wide_part(job: Job, most: int) -> tuple[NgramDictionary, Wide, NDArray[n
     dictionary = learn(ids, job.spec.vocabulary, orders, most, LEAST_TEXTS)
     train = featurize(dictionary, ids, len(ids))
     dev = featurize(dictionary, pad(job.dev.ids, job.spec.max_tokens), len(ids))
-    settings = dict(job.settings) or best_setting(job, train, dev)
-    wide = fit_wide(train, *wide_targets(job), settings["cost"], settings["naive_bayes_share"])
+    if job.settings:
+        settings = dict(job.settings)
+        wide = fit_wide(train, *wide_targets(job), settings["cost"], settings["naive_bayes_share"])
+    else:
+        wide, settings = best_wide(job, train, dev)
     return dictionary, wide, score_wide(dev, wide), settings
 
 
@@ -77,20 +80,24 @@ def wide_targets(job: Job) -> tuple[NDArray[np.float64], bool]:
     return job.task.signs(job.train.targets), job.task.exact
 
 
-def best_setting(job: Job, train: Features, dev: Features) -> dict[str, float]:
-    """The cost, and then the share of Naive Bayes scaling, that score best in development."""
-    if not job.dev.ids:
-        return {"cost": COSTS[1], "naive_bayes_share": SHARES[0]}
+def best_wide(job: Job, train: Features, dev: Features) -> tuple[Wide, dict[str, float]]:
+    """The wide part with the cost, and then the share of Naive Bayes scaling, that score best in development."""
+    fitted: dict[tuple[float, float], Wide] = {}
 
-    def score(cost: float, share: float) -> float:
-        wide = fit_wide(train, *wide_targets(job), cost, share)
-        return job.task.score(score_wide(dev, wide).astype(np.float32), job.dev.targets)
+    def score(setting: tuple[float, float]) -> float:
+        fitted[setting] = fit_wide(train, *wide_targets(job), *setting)
+        return job.task.score(score_wide(dev, fitted[setting]).astype(np.float32), job.dev.targets)
 
-    scores = {(cost, SHARES[0]): score(cost, SHARES[0]) for cost in COSTS}
-    best_cost, _ = max(scores, key=scores.__getitem__)
-    scores |= {(best_cost, share): score(best_cost, share) for share in SHARES[1:]}
-    cost, share = max(scores, key=scores.__getitem__)
-    return {"cost": cost, "naive_bayes_share": share}
+    if job.dev.ids:
+        scores = {setting: score(setting) for setting in [(cost, SHARES[0]) for cost in COSTS]}
+        best_cost, _ = max(scores, key=scores.__getitem__)
+        scores |= {setting: score(setting) for setting in [(best_cost, share) for share in SHARES[1:]]}
+        best = max(scores, key=scores.__getitem__)
+    else:
+        best = COSTS[1], SHARES[0]
+        fitted[best] = fit_wide(train, *wide_targets(job), *best)
+    cost, share = best
+    return fitted[best], {"cost": cost, "naive_bayes_share": share}
 
 
 def best_mix(job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float] = MIXES) -> dict[str, float]:
