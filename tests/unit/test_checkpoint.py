@@ -17,9 +17,11 @@ from scipy.special import erf
 from support import ROOT
 
 from training.checkpoint import Checkpoint, open_checkpoint
+from training.data import Example
 from training.errors import InputError
 from training.families import get_family
-from training.families.encoder import check_memory, start_from
+from training.families.encoder import check_memory, likelihood, start_from
+from training.tasks import Classify, Regress
 
 TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603"]
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert")
@@ -345,3 +347,22 @@ def test_minilm_embeds_as_the_formulas_do_and_nearly_so_when_quantised(minilm: P
     assert cosines(keras, expected).min() >= 0.9999
     for (_, quantization), found in converted.items():
         assert cosines(found, expected).min() >= (0.99 if quantization == "dynamic" else 0.9999)
+
+
+def test_a_mix_is_judged_by_what_calibration_leaves() -> None:
+    task, targets = Classify(["bad", "good"]), np.array([0, 1, 1, 0, 1, 0])
+    logits = np.array([[-2.0], [1.0], [-0.5], [-1.0], [3.0], [0.5]])  # the third and the last are wrong
+
+    judged = likelihood(task, logits, targets)
+    less_sure = np.where(np.arange(6)[:, None] == 2, -0.1, logits)
+
+    assert likelihood(task, logits * 5, targets) == pytest.approx(judged, abs=1e-6)
+    assert likelihood(task, less_sure, targets) > judged  # as wrong, and less sure of it
+
+
+def test_a_mix_for_numbers_is_judged_by_their_score() -> None:
+    task = Regress([Example("a", "1"), Example("b", "3")])
+    targets = task.targets([Example("a", "1"), Example("b", "3")])
+    logits = np.array([[-0.5], [1.0]], np.float32)
+
+    assert likelihood(task, logits, targets) == task.score(logits, targets)

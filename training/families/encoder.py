@@ -11,13 +11,19 @@ L2-normalised, are the bundle's embeddings: as fine-tuned, since the weights are
 import os
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
+from handler.classifier import activate
+from training.calibrate import log_loss, temperature
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 from training.errors import InputError
 from training.families import Family
 from training.fit import Fitted, Job, descend, predict
+from training.tasks import Task
 
 # Self-attention costs the square of the length, and longer texts are rare.
 MAX_TOKENS = 256 - ENDS
@@ -109,11 +115,22 @@ def fit(job: Job) -> Fitted:
         """Those of all texts of the job; the encoder stays as the first job left it, at half the cost of both."""
         dictionary, wide, wide_dev, settings = hybrid.fit_wide_part(job, most)
         if not job.settings:
-            settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES)
+            settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES, partial(likelihood, job.task))
         model = hybrid.combine(dictionary, wide, reader, settings["deep_weight"])
         return Fitted(model, fitted.history, settings, encoder.embed, beside_ngrams)
 
     return beside_ngrams(job)
+
+
+def likelihood(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Minus the log loss at the best temperature, to be compared with those of other logits; for numbers, their score.
+
+    The two parts are so good that few answers change with the mix: a score over some hundred texts is chance.
+    """
+    if task.activation not in ("sigmoid", "softmax", "independent"):
+        return task.score(logits, targets)
+    scale = temperature(logits, targets, task.activation)
+    return -log_loss(activate(logits, task.activation, scale), targets)
 
 
 def train_reader(job: Job, reader: Any, encoder: Any) -> Fitted:

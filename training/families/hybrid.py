@@ -6,7 +6,7 @@ are trained apart, since training them together spoils the wide part, and mixed 
 idea of a wide and a deep part is that of Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ CHARACTERS_WIDTH, BIGRAMS_WIDTH, FILTERS = 64, 32, 96
 MIXES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARES = (1.0, 0.5)
 COSTS = (0.1, 0.3, 1.0)
+
+Criterion = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
 def fit(job: Job) -> Fitted:
@@ -100,19 +102,25 @@ def best_wide(job: Job, train: Features, dev: Features) -> tuple[Wide, dict[str,
     return fitted[best], {"cost": cost, "naive_bayes_share": share}
 
 
-def best_mix(job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float] = MIXES) -> dict[str, float]:
-    """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half."""
+def best_mix(
+    job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float] = MIXES, by: Criterion | None = None
+) -> dict[str, float]:
+    """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half.
+
+    The best is what has the highest score in development, or the highest of `by`(logits, targets).
+    """
     if not job.dev.ids:
         return {"deep_weight": 1.0}
     deep_dev = predict(deep, job.dev.ids, job.spec.max_tokens)
     scale = float(np.std(wide_dev)) / max(float(np.std(deep_dev)), 1e-9)
-    scores = {mix: job.task.score(wide_dev + mix * scale * deep_dev, job.dev.targets) for mix in mixes}
+    mixed = {mix: wide_dev + mix * scale * deep_dev for mix in mixes}
+    scores = {mix: (by or job.task.score)(logits, job.dev.targets) for mix, logits in mixed.items()}
     mix = max(mixes, key=lambda mix: (round(scores[mix], 4), -abs(mix - 0.5)))
     return {
         "deep_weight": mix * scale,
         "mix": mix,
         "wide_dev": job.task.score(wide_dev.astype(np.float32), job.dev.targets),
-        "mixed_dev": scores[mix],
+        "mixed_dev": job.task.score(mixed[mix], job.dev.targets),
     }
 
 
