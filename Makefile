@@ -8,6 +8,8 @@ PORT ?= 8000
 UV := .envs/uv/bin/uv
 LOCKS := build/locks
 SAY := @printf '\033[1m==> %s\033[0m\n'
+# Without compiled modules, TensorFlow takes twice as long to start, each time.
+unexport PYTHONDONTWRITEBYTECODE
 # Other Pythons are looked for on PATH, where a name may be a shim that does not run, and where pyenv keeps them.
 find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bin/python$(1); do \
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
@@ -55,6 +57,7 @@ run: $(MODEL)/manifest.json
 	@$(UV) venv -q --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip sync -q --python .venv --require-hashes $<
 	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
+	@.venv/bin/python -c 'from training.fit import load_tensorflow; load_tensorflow(); import training.layers'
 	@touch $@
 
 # What ships, and pytest: TensorFlow is not in it.

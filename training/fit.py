@@ -109,8 +109,7 @@ def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> F
     from training.callbacks import Checkpoint, KeepBest, StopInTime
     from training.optimizer import Adam
 
-    batches = make_batches(job)
-    steps = int(batches.reduce(0, lambda count, *_: count + 1))
+    batches, steps = make_batches(job)
     epochs = int(job.settings.get("epochs", job.family.epochs))
     total = steps * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -133,7 +132,6 @@ def descend(job: Job, model: Any, rates: Mapping[str, float] | None = None) -> F
         done = checkpoint.restore(model)
         callbacks.append(checkpoint)
     if done < epochs and not keep_best.finished(done - 1):
-        # The texts are grouped anew each epoch, so the number of batches differs by a few: repeat and count.
         model.fit(
             batches.repeat().skip(done * steps),
             initial_epoch=done,
@@ -181,28 +179,41 @@ def lengths_up_to(max_tokens: int) -> list[int]:
     return lengths
 
 
-def make_batches(job: Job) -> Any:
-    """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, texts of like length together."""
+def many(job: Job) -> bool:
+    """Whether the texts are so many that batches of the family's own size would make an epoch longer than it need be.
+
+    Fewer texts are worth more each: they are trained on again and again, and none is left out.
+    """
+    return len(job.train.ids) >= STEPS * job.family.batch_size
+
+
+def make_batches(job: Job) -> tuple[Any, int]:
+    """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, and how many of these an epoch has.
+
+    Texts of like length stand together. What a step takes grows with each token, padding too, so that many texts, and
+    those of an encoder, are padded less.
+    """
     import tensorflow as tf
 
     longest = job.spec.max_tokens
-    # What an encoder takes grows with each token, so its batches are padded less.
-    lengths = [*range(FINE, longest, FINE), longest] if job.family.pretrained else lengths_up_to(longest)
+    fine = job.family.pretrained or many(job)
+    lengths = [*range(FINE, longest, FINE), longest] if fine else lengths_up_to(longest)
     smallest = job.family.batch_size
     batch_size = max(smallest, min(LARGEST_BATCH * smallest, len(job.train.ids) // STEPS))
-    ids = tf.RaggedTensor.from_row_lengths(
-        np.concatenate([np.asarray(row, np.int32) for row in job.train.ids]), [len(row) for row in job.train.ids]
-    )
+    taken = np.array([len(row) for row in job.train.ids])
+    ids = tf.RaggedTensor.from_row_lengths(np.concatenate([np.asarray(row, np.int32) for row in job.train.ids]), taken)
     targets = job.train.targets
     rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(targets), job.task.importance(targets)))
     rows = rows.map(lambda *row: row).cache()  # a ragged row becomes a plain tensor on its way, once and for all
     rows = rows.shuffle(len(job.train.ids), seed=job.seed)
-    return rows.bucket_by_sequence_length(
+    batches = rows.bucket_by_sequence_length(
         element_length_func=lambda row, *_: tf.shape(row)[0],
         bucket_boundaries=[length + 1 for length in lengths],
         bucket_batch_sizes=[batch_size] * (len(lengths) + 1),
         pad_to_bucket_boundary=True,
-    ).prefetch(tf.data.AUTOTUNE)
+    )
+    of_each_length = np.bincount(np.searchsorted(lengths, taken))
+    return batches.prefetch(tf.data.AUTOTUNE), int(np.ceil(of_each_length / batch_size).sum())
 
 
 def predict(model: Any, ids: Sequence[Sequence[int]], max_tokens: int) -> NDArray[np.float32]:

@@ -107,19 +107,10 @@ def fit(job: Job) -> Fitted:
     train_top(encoder.blocks, job.family.pretrained.blocks)
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
     reader = Adversarial(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
-    fitted = train_reader(job, reader, encoder)
+    fitted = train_reader(job, reader, encoder)._replace(embedder=encoder.embed)
     measure_inputs(encoder.pooled, job.train.ids)
     most = job.spec.vocabulary + NGRAMS_BYTES // hybrid.ngram_bytes(job.spec)
-
-    def beside_ngrams(job: Job) -> Fitted:
-        """Those of all texts of the job; the encoder stays as the first job left it, at half the cost of both."""
-        dictionary, wide, wide_dev, settings = hybrid.fit_wide_part(job, most)
-        if not job.settings:
-            settings |= fitted.settings | hybrid.best_mix(job, wide_dev, reader, MIXES, partial(likelihood, job.task))
-        model = hybrid.combine(dictionary, wide, reader, settings["deep_weight"])
-        return Fitted(model, fitted.history, settings, encoder.embed, beside_ngrams)
-
-    return beside_ngrams(job)
+    return hybrid.beside_ngrams(job, fitted, most, MIXES, partial(likelihood, job.task))
 
 
 def likelihood(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> float:

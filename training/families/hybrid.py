@@ -7,13 +7,14 @@ idea of a wide and a deep part is that of Cheng et al. 2016, "Wide & Deep Learni
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.families import Family, Spec
-from training.fit import Fitted, Job, descend, predict
+from training.fit import Fitted, Job, descend, many, predict
 from training.ngrams import NgramDictionary, learn, pad
 from training.vectors import EMBEDDING_WIDTH
 from training.wide import Features, Wide, featurize, fit_wide, score_wide
@@ -25,18 +26,36 @@ CHARACTERS_WIDTH, BIGRAMS_WIDTH, FILTERS = 64, 32, 96
 MIXES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SHARES = (1.0, 0.5)
 COSTS = (0.1, 0.3, 1.0)
+EPOCHS_OF_MANY = 6
 
 Criterion = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
 def fit(job: Job) -> Fitted:
-    """Fits a wide part for each setting, keeps the best in development, and adds the deep part."""
-    dictionary, wide, wide_dev, settings = fit_wide_part(job, most_ngrams(job.spec))
-    deep = deep_model(job.spec, learn_bigrams(job))
-    fitted = descend(job, deep)
+    """Trains the deep part, and adds the wide part. Many texts take fewer epochs, and refits leave the deep part."""
+    enough = many(job)
+    if enough:
+        job = job._replace(family=job.family._replace(epochs=EPOCHS_OF_MANY))
+    deep = descend(job, deep_model(job.spec, learn_bigrams(job)))
+    fitted = beside_ngrams(job, deep, most_ngrams(job.spec))
+    return fitted if enough else fitted._replace(again=None)
+
+
+def beside_ngrams(
+    job: Job, deep: Fitted, most: int, mixes: Sequence[float] = MIXES, by: Criterion | None = None
+) -> Fitted:
+    """The deep model and the n-grams, at most so many, of all texts of the job.
+
+    Done `again` with other texts, it renews the n-grams only, which costs a tenth of training the deep model.
+    """
+    dictionary, wide, wide_dev, settings = fit_wide_part(job, most)
     if not job.settings:
-        settings |= fitted.settings | best_mix(job, wide_dev, deep)
-    return Fitted(combine(dictionary, wide, deep, settings["deep_weight"]), fitted.history, settings)
+        settings |= deep.settings | best_mix(job, wide_dev, deep.model, mixes, by)
+    return deep._replace(
+        model=combine(dictionary, wide, deep.model, settings["deep_weight"]),
+        settings=settings,
+        again=lambda job: beside_ngrams(job, deep, most),
+    )
 
 
 def wide_only(job: Job) -> Fitted:
@@ -91,7 +110,9 @@ def best_wide(job: Job, train: Features, dev: Features) -> tuple[Wide, dict[str,
         return job.task.score(score_wide(dev, fitted[setting]).astype(np.float32), job.dev.targets)
 
     if job.dev.ids:
-        scores = {setting: score(setting) for setting in [(cost, SHARES[0]) for cost in COSTS]}
+        by_cost = [(cost, SHARES[0]) for cost in COSTS]
+        with ThreadPoolExecutor(2) as pool:  # two, since each takes the memory of the weights several times
+            scores = dict(zip(by_cost, pool.map(score, by_cost), strict=True))
         best_cost, _ = max(scores, key=scores.__getitem__)
         scores |= {setting: score(setting) for setting in [(best_cost, share) for share in SHARES[1:]]}
         best = max(scores, key=scores.__getitem__)
@@ -103,7 +124,7 @@ def best_wide(job: Job, train: Features, dev: Features) -> tuple[Wide, dict[str,
 
 
 def best_mix(
-    job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float] = MIXES, by: Criterion | None = None
+    job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float], by: Criterion | None
 ) -> dict[str, float]:
     """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half.
 
