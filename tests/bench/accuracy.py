@@ -3,8 +3,8 @@
     python -m tests.bench.accuracy DIRECTORY [DIRECTORY ...] [--families hybrid] [--seeds 0,1,2]
 
 A directory holds train.tsv, dev.tsv and test.tsv (label TAB text, no header). Everybody chooses settings on dev, then
-trains on train and dev together. fenlei's figures are those of the converted, quantised bundle; a cold start is a new
-process that imports, loads and answers one text.
+trains on train and dev together; `hybrid` only its n-grams, where the texts are many. fenlei's figures are those of the
+converted, quantised bundle; a cold start is a new process that imports, loads and answers one text.
 """
 
 import argparse
