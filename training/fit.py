@@ -182,7 +182,7 @@ def lengths_up_to(max_tokens: int) -> list[int]:
 def many(job: Job) -> bool:
     """Whether the texts are so many that batches of the family's own size would make an epoch longer than it need be.
 
-    Fewer texts are worth more each: they are trained on again and again, and none is left out.
+    Of fewer texts each is worth more, and training on them again costs little.
     """
     return len(job.train.ids) >= STEPS * job.family.batch_size
 
