@@ -82,20 +82,20 @@ def test_nothing_is_disturbed_outside_of_training(parts: tuple[Any, Any, Any]) -
     ("own", "others", "chosen"),
     [
         ((3.0, 0.0), (0.0, 3.0), (1.5, 1.5)),
+        ((3.0, 3.0), (-3.0, 0.0), (0.0, 1.5)),
         ((3.0, 0.0), (-9.0, 0.0), (3.0, 0.0)),
         ((-9.0, 0.0), (3.0, 0.0), (3.0, 0.0)),
     ],
-    ids=["their mean", "its own", "the others"],
+    ids=["the mean is better than both", "one is better than the mean", "too far: its own", "too far: the others"],
 )
-def test_of_two_trainings_what_does_best_in_development_is_kept(
+def test_of_two_trainings_the_mean_is_kept_unless_they_are_too_far_from_each_other(
     parts: tuple[Any, Any, Any],
     own: tuple[float, float],
     others: tuple[float, float],
     chosen: tuple[float, float],
 ) -> None:
     model, _, head = parts
-    ids, targets = [[1, 1], [2, 2]], np.array([1, 0])
-    texts = Encoded(ids, targets)
+    texts = Encoded([[1, 1], [2, 2], [3, 3], [1, 2]], np.array([1, 0, 0, 1]))
     spec = Spec(tuple("abcd"), 2, 1)
     job = Job(get_family("encoder"), spec, Classify(["bad", "good"]), texts, texts, 0, Controls(lambda *_: None))
     sized = [[TABLE, np.array([[a], [b]], np.float32), np.array([-5.0], np.float32)] for a, b in (own, others)]
