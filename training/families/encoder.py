@@ -156,9 +156,9 @@ def choose_weights(job: Job, reader: Any, others: list[Any]) -> None:
         reader.set_weights(weights)
         return job.task.score(predict(reader, job.dev.ids, job.spec.max_tokens), job.dev.targets)
 
-    of_own, of_others, of_mean = map(score, (own, others, mean))
-    if of_mean < (of_own + of_others) / 2:
-        reader.set_weights(own if of_own >= of_others else others)
+    of_mean, of_own, of_others = map(score, (mean, own, others))
+    better = own if of_own >= of_others else others
+    reader.set_weights(mean if of_mean >= (of_own + of_others) / 2 else better)
 
 
 def shares(blocks: list[list[Any]]) -> dict[str, float]:
