@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from handler.bundle import Manifest
 from handler.classifier import Classifier
 from handler.schema import Prediction
 from training import charts
@@ -69,10 +70,12 @@ def pieces(text: str, prediction: Prediction) -> list[Piece]:
     return [piece for piece in found if piece.text]
 
 
-def peers(trained: Trained) -> list[Peer]:
-    """Figures that were measured for other classifiers on the very test set of this bundle, if any were."""
+def peers(manifest: Manifest) -> list[Peer]:
+    """Accuracies of other classifiers on the very test set of this bundle, if there are any to compare with."""
+    if "accuracy" not in manifest.metrics:
+        return []
     known = json.loads(PEERS.read_text(encoding="utf-8"))
-    found = known.get(str(trained.bundle.manifest.data.get("test_fingerprint")), {})
+    found = known.get(str(manifest.data.get("test_fingerprint")), {})
     return [Peer(name, accuracy) for name, accuracy in found.items()]
 
 
@@ -94,7 +97,7 @@ def documents(trained: Trained, audit: Audit) -> dict[str, str]:
         "megabytes": len(trained.bundle.model) / 1e6,
         "mistakes": mistakes(trained),
         "parity": trained.parity,
-        "peers": peers(trained),
+        "peers": peers(trained.bundle.manifest),
         "seconds": trained.seconds,
         "settings": trained.settings,
         "splits": trained.splits,
