@@ -8,6 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 WIDTH, WIDE, BLOCKS, HEADS = 64, 96, 2, 4
+RANGES = 16
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # BERT's tokenizer reads Han characters one by one, so these are its pieces.
 CHARACTERS = (
@@ -17,7 +18,10 @@ CHARACTERS = (
 
 
 def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0) -> Path:
-    """Writes a tiny encoder: `bert` with vocab.txt alone, `roberta` with padding at 1, or `distilbert`."""
+    """Writes a tiny encoder: `bert` with vocab.txt alone, `distilbert`, `roberta` with padding at 1, or `mpnet`.
+
+    MPNet's list of pieces has the special tokens of both BERT and RoBERTa.
+    """
     directory.mkdir(parents=True)
     roberta, distil = "roberta" in architecture, architecture == "distilbert"
     pieces = [
@@ -26,18 +30,22 @@ def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0)
         *"abcdefghijklmnopqrstuvwxyz",
         *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
     ]
+    if architecture == "mpnet":
+        pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
     if roberta:
         pieces[:5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
         (directory / "tokenizer.json").write_text(json.dumps(unigram(pieces)), encoding="utf-8")
     else:
         (directory / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
-    positions = 130 if roberta else 128
+    positions = 130 if roberta or architecture == "mpnet" else 128
     sizes = {"hidden_size": WIDTH, "intermediate_size": WIDE, "num_attention_heads": HEADS, "num_hidden_layers": BLOCKS}
+    if architecture == "mpnet":
+        sizes["relative_attention_num_buckets"] = RANGES
     if distil:
         sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": BLOCKS}
     config = {"model_type": architecture, "vocab_size": len(pieces), "max_position_embeddings": positions, **sizes}
     (directory / "config.json").write_text(json.dumps(config))
-    save_file(tensors(len(pieces), positions, distil, seed), directory / "model.safetensors")
+    save_file(tensors(len(pieces), positions, architecture, seed), directory / "model.safetensors")
     return directory
 
 
@@ -65,7 +73,30 @@ def unigram(pieces: list[str]) -> dict[str, Any]:
     }
 
 
-def tensors(vocabulary: int, positions: int, distil: bool, seed: int) -> dict[str, Any]:
+BERT = (
+    ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"),
+    ("intermediate.dense", "output.dense"),
+    ("attention.output.LayerNorm", "output.LayerNorm"),
+)
+DISTILBERT = (
+    ("attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin"),
+    ("ffn.lin1", "ffn.lin2"),
+    ("sa_layer_norm", "output_layer_norm"),
+)
+MPNET = (
+    ("attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o"),
+    ("intermediate.dense", "output.dense"),
+    ("attention.LayerNorm", "output.LayerNorm"),
+)
+# How Hugging Face names the tensors of a block: what stands before its number, attention, feed-forward, norms.
+NAMES = {"distilbert": ("transformer", *DISTILBERT), "mpnet": ("encoder", *MPNET)}
+
+
+def names_of(architecture: str) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    return NAMES.get(architecture, ("encoder", *BERT))
+
+
+def tensors(vocabulary: int, positions: int, architecture: str, seed: int) -> dict[str, Any]:
     """Random weights by the names that Hugging Face gives them."""
     random = np.random.default_rng(seed)
 
@@ -74,30 +105,16 @@ def tensors(vocabulary: int, positions: int, distil: bool, seed: int) -> dict[st
 
     found = {"embeddings.word_embeddings.weight": normal(vocabulary, WIDTH)}
     found["embeddings.position_embeddings.weight"] = normal(positions, WIDTH)
-    norms = ["embeddings.LayerNorm"]
-    if distil:
-        block, names = (
-            "transformer.layer.{}",
-            ["attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "ffn.lin1", "ffn.lin2"],
-        )
-        after = ["sa_layer_norm", "output_layer_norm"]
-    else:
+    if architecture == "mpnet":
+        found["encoder.relative_attention_bias.weight"] = normal(RANGES, HEADS)
+    elif architecture != "distilbert":
         found["embeddings.token_type_embeddings.weight"] = normal(2, WIDTH)
-        block, names = (
-            "encoder.layer.{}",
-            [
-                "attention.self.query",
-                "attention.self.key",
-                "attention.self.value",
-                "attention.output.dense",
-                "intermediate.dense",
-                "output.dense",
-            ],
-        )
-        after = ["attention.output.LayerNorm", "output.LayerNorm"]
+    norms = ["embeddings.LayerNorm"]
+    before, attention, feed, after = names_of(architecture)
     for number in range(BLOCKS):
-        within = block.format(number)
-        for name, size in zip(names, [(WIDTH, WIDTH)] * 4 + [(WIDE, WIDTH), (WIDTH, WIDE)], strict=True):
+        within = f"{before}.layer.{number}"
+        sizes = [(WIDTH, WIDTH)] * 4 + [(WIDE, WIDTH), (WIDTH, WIDE)]
+        for name, size in zip((*attention, *feed), sizes, strict=True):
             found[f"{within}.{name}.weight"], found[f"{within}.{name}.bias"] = normal(*size), normal(size[0])
         norms += [f"{within}.{name}" for name in after]
     for norm in norms:

@@ -1,7 +1,7 @@
 """A pre-trained encoder on disk, in Hugging Face layout: config.json, model.safetensors, tokenizer.json or vocab.txt.
 
-BERT (and what shares its architecture: MiniLM, RoBERTa-wwm-ext, ...), RoBERTa, XLM-RoBERTa and DistilBERT. Everything
-is checked when it is opened, without TensorFlow, so that a mistake shows before training starts.
+BERT (and what shares its architecture: MiniLM, RoBERTa-wwm-ext, ...), RoBERTa, XLM-RoBERTa, DistilBERT and MPNet.
+Everything is checked when it is opened, without TensorFlow, so that a mistake shows before training starts.
 """
 
 import json
@@ -22,6 +22,7 @@ ARCHITECTURES = {
     "roberta": ("roberta.", 2),
     "xlm-roberta": ("roberta.", 2),
     "distilbert": ("distilbert.", 0),
+    "mpnet": ("mpnet.", 2),
 }
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -30,7 +31,7 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
-# What the special tokens are called, with the id that padding and unknown tokens get.
+# What the special tokens are called; MPNet has all of these names, and uses the second ones, but for what is unknown.
 SPECIAL = {
     "padding": ("[PAD]", "<pad>"),
     "unknown": ("[UNK]", "<unk>"),
@@ -41,24 +42,46 @@ SPECIAL = {
 ROUNDED_UP = 128
 # The first and the last token of each text.
 ENDS = 2
+# Of distances between tokens: a near and a far one before a token, and as many after it.
+FEWEST_RANGES = 4
 
-# Our names of tensors, and theirs in BERT and in DistilBERT; {} is the number of the block.
-_BLOCKS = {
-    "query": ("encoder.layer.{}.attention.self.query", "transformer.layer.{}.attention.q_lin"),
-    "key": ("encoder.layer.{}.attention.self.key", "transformer.layer.{}.attention.k_lin"),
-    "value": ("encoder.layer.{}.attention.self.value", "transformer.layer.{}.attention.v_lin"),
-    "mixed": ("encoder.layer.{}.attention.output.dense", "transformer.layer.{}.attention.out_lin"),
-    "mixed_norm": ("encoder.layer.{}.attention.output.LayerNorm", "transformer.layer.{}.sa_layer_norm"),
-    "wide": ("encoder.layer.{}.intermediate.dense", "transformer.layer.{}.ffn.lin1"),
-    "narrow": ("encoder.layer.{}.output.dense", "transformer.layer.{}.ffn.lin2"),
-    "narrow_norm": ("encoder.layer.{}.output.LayerNorm", "transformer.layer.{}.output_layer_norm"),
+# Our names of tensors, and theirs, after what stands before the number of the block.
+_BERT = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "mixed": "attention.output.dense",
+    "mixed_norm": "attention.output.LayerNorm",
+    "wide": "intermediate.dense",
+    "narrow": "output.dense",
+    "narrow_norm": "output.LayerNorm",
+}
+_DISTILBERT = {
+    "query": "attention.q_lin",
+    "key": "attention.k_lin",
+    "value": "attention.v_lin",
+    "mixed": "attention.out_lin",
+    "mixed_norm": "sa_layer_norm",
+    "wide": "ffn.lin1",
+    "narrow": "ffn.lin2",
+    "narrow_norm": "output_layer_norm",
+}
+_MPNET = _BERT | {
+    "query": "attention.attn.q",
+    "key": "attention.attn.k",
+    "value": "attention.attn.v",
+    "mixed": "attention.attn.o",
+    "mixed_norm": "attention.LayerNorm",
 }
 
 Floats = NDArray[np.float32]
 
 
 class Shape(NamedTuple):
-    """The sizes of an encoder, in our words; `first` is the position of the first token."""
+    """The sizes of an encoder, in our words; `first` is the position of the first token.
+
+    `ranges` is how many ranges of distances between tokens have a score, 0 where none has.
+    """
 
     architecture: str
     width: int
@@ -71,6 +94,7 @@ class Shape(NamedTuple):
     activation: str
     epsilon: float
     dropout: float
+    ranges: int
 
     @property
     def max_tokens(self) -> int:
@@ -163,9 +187,15 @@ def _shape(path: Path, config: Mapping[str, Any]) -> Shape:
         ACTIVATIONS[activation],
         1e-12 if distil else number("layer_norm_eps", float, 1e-12),
         number("dropout" if distil else "hidden_dropout_prob", float, 0.1),
+        number("relative_attention_num_buckets", int, 32) if architecture == "mpnet" else 0,
     )
     if not shape.heads or not shape.blocks or shape.width % shape.heads:
         raise InputError(f"{path}: a width of {shape.width} cannot be split among {shape.heads} heads.")
+    if architecture == "mpnet" and (shape.ranges < FEWEST_RANGES or shape.ranges % 2):
+        raise InputError(
+            f"{path}: 'relative_attention_num_buckets' is {shape.ranges}, and should be an even number from "
+            f"{FEWEST_RANGES} on."
+        )
     return shape
 
 
@@ -188,21 +218,24 @@ def _weights(directory: Path) -> Any:
 
 def _wanted(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
     """By our names: the name of each tensor in the file, without its prefix, and its size there."""
-    style = 1 if shape.architecture == "distilbert" else 0
     width, wide = shape.width, shape.wide
+    blocks = {"distilbert": _DISTILBERT, "mpnet": _MPNET}.get(shape.architecture, _BERT)
+    before = "transformer" if shape.architecture == "distilbert" else "encoder"
     wanted = {
         "tokens": ("embeddings.word_embeddings.weight", (shape.tokens, width)),
         "positions": ("embeddings.position_embeddings.weight", (shape.positions, width)),
         "norm.scale": ("embeddings.LayerNorm.weight", (width,)),
         "norm.shift": ("embeddings.LayerNorm.bias", (width,)),
     }
-    if not style:
+    if blocks is _BERT:
         wanted["types"] = ("embeddings.token_type_embeddings.weight", (-1, width))
+    if shape.ranges:
+        wanted["distances"] = ("encoder.relative_attention_bias.weight", (shape.ranges, shape.heads))
     outputs = {"wide": wide}
     inputs = {"narrow": wide}
     for block in range(shape.blocks):
-        for name, styles in _BLOCKS.items():
-            theirs, ours = styles[style].format(block), f"{block}.{name}"
+        for name, after in blocks.items():
+            theirs, ours = f"{before}.layer.{block}.{after}", f"{block}.{name}"
             out = outputs.get(name, width)
             if name.endswith("norm"):
                 wanted |= {
@@ -278,6 +311,8 @@ def _tokenizer(directory: Path, shape: Shape) -> tuple[Tokenizer, dict[str, int]
     special = {}
     for role, names in SPECIAL.items():
         found = [i for i in map(bare.token_to_id, names) if i is not None]
+        if shape.architecture == "mpnet" and role != "unknown":
+            found.reverse()
         if not found:
             raise InputError(f"The tokenizer in {directory} has no token {' or '.join(names)}; an encoder needs one.")
         special[role] = found[0]

@@ -1,8 +1,8 @@
 """A pre-trained encoder in Keras: token ids -> a vector for each token.
 
 Source: Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers"; Liu et al. 2019, "RoBERTa"; Sanh
-et al. 2019, "DistilBERT". The tokens around each text are put there by the graph, so that a text is the same token
-ids for every family, and the code that serves knows nothing of them.
+et al. 2019, "DistilBERT"; Song et al. 2020, "MPNet". The tokens around each text are put there by the graph, so that a
+text is the same token ids for every family, and the code that serves knows nothing of them.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ MASKED = -1e9
 INPUTS_SHARE = 0.35
 MEASURED = 64
 TINY = 1e-6
+# From this distance on, all keys stand in the last range.
+FARTHEST = 128
 
 
 class Linear(keras.layers.Layer):  # type: ignore[misc]
@@ -137,6 +139,10 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     hidden = layers.Dropout(shape.dropout)(norm(positions(disturb(tokens(ids)))))
     scores = Mask()(present)
     blocks: list[list[Any]] = [[tokens, positions, norm]]
+    if "distances" in tensors:
+        distances = Distances(tensors["distances"], max_tokens + ENDS)
+        scores = distances(scores)
+        blocks[0].append(distances)
     for number in range(shape.blocks):
         held = _block_layers(shape, tensors, number)
         hidden = _block(shape, held, hidden, scores)
@@ -164,6 +170,33 @@ class Mask(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, present: Any) -> Any:
         return (1.0 - present)[:, None, None, :] * MASKED
+
+
+class Distances(keras.layers.Layer):  # type: ignore[misc]
+    """Adds a score for how far a key is from its query: [batch, 1, 1, length] -> [batch, heads, length, length].
+
+    Source: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1. Half of the rows are for keys
+    before the query, half for those after it. In each half, the first half is a row for each distance, and the others
+    stand for ever larger ranges, whose bounds grow by a constant factor up to FARTHEST.
+    """
+
+    def __init__(self, table: Floats, longest: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.table = self.add_weight(table.shape, initializer="zeros", name="table")
+        self.table.assign(table)
+        self.longest = longest
+        after = np.arange(1 - longest, longest)
+        half = len(table) // 2
+        exact = half // 2
+        far = np.log(np.maximum(np.abs(after), 1) / exact) / np.log(FARTHEST / exact) * (half - exact)
+        ranges = np.minimum(exact + far.astype(int), half - 1)
+        self.rows = np.where(np.abs(after) < exact, np.abs(after), ranges) + half * (after > 0)
+
+    def call(self, scores: Any) -> Any:
+        place = tf.range(tf.shape(scores)[3])
+        by_distance = tf.gather(self.table, self.rows)
+        between = tf.gather(by_distance, place[None, :] - place[:, None] + self.longest - 1)
+        return scores + tf.transpose(between, [2, 0, 1])[None]
 
 
 class Attention(keras.layers.Layer):  # type: ignore[misc]

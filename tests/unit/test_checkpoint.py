@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import write_checkpoint
+from checkpoints import names_of, write_checkpoint
 from command import COMMAND, fenlei
 from safetensors.numpy import load_file, save_file
 from scipy.special import erf
@@ -23,8 +23,9 @@ from training.families import get_family
 from training.families.encoder import check_memory, likelihood, start_from
 from training.tasks import Classify, Regress
 
-TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603"]
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert")
+LONG = "公司主行方又如前所本见经头面公同三已老从动两长东西"
+TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603", LONG]
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet")
 
 
 # --- a second implementation, in NumPy and from the file's own names ------------------------------
@@ -38,12 +39,12 @@ def tensors(directory: Path) -> dict[str, np.ndarray]:
 def reference(directory: Path, ids: list[int]) -> np.ndarray:
     """The vectors [tokens, width] of one text, special tokens included, by the formulas of the papers."""
     held, config = tensors(directory), json.loads((directory / "config.json").read_text())
-    roberta = "roberta" in config["model_type"]
-    bert = "encoder.layer.0.output.dense.weight" in held
+    architecture = config["model_type"]
     blocks, heads = (
-        config["num_hidden_layers" if bert else "n_layers"],
-        config["num_attention_heads" if bert else "n_heads"],
+        config["n_layers" if architecture == "distilbert" else "num_hidden_layers"],
+        config["n_heads" if architecture == "distilbert" else "num_attention_heads"],
     )
+    before, (query, key, value, out), (widen, narrow), (norm, last_norm) = names_of(architecture)
 
     def normal(x: np.ndarray, name: str) -> np.ndarray:
         centred = x - x.mean(axis=1, keepdims=True)
@@ -55,33 +56,39 @@ def reference(directory: Path, ids: list[int]) -> np.ndarray:
     def product(x: np.ndarray, name: str) -> np.ndarray:
         return x @ held[f"{name}.weight"].T + held[f"{name}.bias"]
 
-    first = 2 if roberta else 0
+    first = 2 if "roberta" in architecture or architecture == "mpnet" else 0
     x = held["embeddings.word_embeddings.weight"][ids]
     x = x + held["embeddings.position_embeddings.weight"][first : first + len(ids)]
     if "embeddings.token_type_embeddings.weight" in held:
         x = x + held["embeddings.token_type_embeddings.weight"][0]
     x = normal(x, "embeddings.LayerNorm")
+    near = 0.0
+    if architecture == "mpnet":
+        table = held["encoder.relative_attention_bias.weight"]
+        near = np.array([[table[row_of(j - i, len(table))] for j in range(len(ids))] for i in range(len(ids))])
+        near = near.transpose(2, 0, 1)
     for number in range(blocks):
-        at = f"encoder.layer.{number}." if bert else f"transformer.layer.{number}."
-        names = (
-            ("attention.self.query", "attention.self.key", "attention.self.value")
-            if bert
-            else ("attention.q_lin", "attention.k_lin", "attention.v_lin")
+        at = f"{before}.layer.{number}."
+        q, k, v = (
+            product(x, at + name).reshape(len(ids), heads, -1).transpose(1, 0, 2) for name in (query, key, value)
         )
-        q, k, v = (product(x, at + name).reshape(len(ids), heads, -1).transpose(1, 0, 2) for name in names)
-        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(x.shape[1] // heads))
+        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(x.shape[1] // heads) + near)
         mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(x.shape)
-        x = normal(
-            x + product(mixed, at + ("attention.output.dense" if bert else "attention.out_lin")),
-            at + ("attention.output.LayerNorm" if bert else "sa_layer_norm"),
-        )
-        wide = product(x, at + ("intermediate.dense" if bert else "ffn.lin1"))
+        x = normal(x + product(mixed, at + out), at + norm)
+        wide = product(x, at + widen)
         wide = wide * (1 + erf(wide / np.sqrt(2))) / 2
-        x = normal(
-            x + product(wide, at + ("output.dense" if bert else "ffn.lin2")),
-            at + ("output.LayerNorm" if bert else "output_layer_norm"),
-        )
+        x = normal(x + product(wide, at + narrow), at + last_norm)
     return x
+
+
+def row_of(after: int, rows: int) -> int:
+    """The row of the scores for a key so many places after its query, one range of distances after the other."""
+    half = rows // 2
+    exact = half // 2
+    bounds = [exact * (128 / exact) ** (i / (half - exact)) for i in range(half - exact)]
+    distance = abs(after)
+    row = distance if distance < exact else exact - 1 + sum(distance >= bound for bound in bounds)
+    return row + (half if after > 0 else 0)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -160,7 +167,9 @@ def test_padding_and_unknown_tokens_have_the_ids_of_every_graph(tmp_path: Path, 
     assert 1 in tokenizer.encode("\u2603", add_special_tokens=False).ids
 
 
-@pytest.mark.parametrize(("architecture", "name"), [("bert", "[SEP]"), ("bert", "[PAD]"), ("roberta", "</s>")])
+@pytest.mark.parametrize(
+    ("architecture", "name"), [("bert", "[SEP]"), ("bert", "[PAD]"), ("roberta", "</s>"), ("mpnet", "</s>")]
+)
 def test_a_text_that_holds_a_special_token_is_only_text(tmp_path: Path, architecture: str, name: str) -> None:
     checkpoint = open_checkpoint(write_checkpoint(tmp_path / "tiny", architecture))
 
@@ -214,6 +223,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "size": (lambda d: change_config(d, hidden_size="64"), "'hidden_size' is '64', and should be a number"),
     "heads": (lambda d: change_config(d, num_attention_heads=7), "width of 64 cannot be split among 7 heads"),
     "width": (lambda d: change_config(d, hidden_size=128), r"is of size .*, and config.json says .*128"),
+    "ranges": (
+        lambda d: change_config(d, model_type="mpnet", relative_attention_num_buckets=3),
+        "'relative_attention_num_buckets' is 3, and should be an even number from 4 on",
+    ),
     "more layers": (lambda d: change_config(d, num_hidden_layers=3), r"holds no tensor 'encoder\.layer\.2\."),
     "missing tensor": (drop("encoder.layer.1.output.dense.bias"), r"holds no tensor 'encoder\.layer\.1\.output"),
     "no config": (lambda d: (d / "config.json").unlink(), r"config\.json does not exist"),
