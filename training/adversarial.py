@@ -61,7 +61,9 @@ class Adversarial(keras.Model):  # type: ignore[misc]
             moved = loss_of(self(ids, training=True))
         against = tape.gradient(moved, variables)
         disturb.by = disturb.shown = None
-        self.optimizer.apply([(a + b) / 2 for a, b in zip(plain, against, strict=True)], variables)
+        # What a variable's rows are gathered from has a gradient of these rows only.
+        whole = [[tf.convert_to_tensor(gradient) for gradient in gradients] for gradients in (plain, against)]
+        self.optimizer.apply([(a + b) / 2 for a, b in zip(*whole, strict=True)], variables)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=tf.shape(ids)[0])

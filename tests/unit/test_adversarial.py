@@ -59,6 +59,20 @@ def test_half_of_a_step_is_of_texts_moved_to_where_their_loss_rises_most(
     assert loss == pytest.approx(-np.mean(np.log(np.abs(1 - TARGETS - sigmoid(logits)))), abs=1e-5)
 
 
+def test_a_variable_whose_rows_are_gathered_learns_too(parts: tuple[Any, Any, Any]) -> None:
+    model, disturb, _ = parts
+    table = model.layers[1]
+    table.trainable = True
+    model.compile(keras.optimizers.SGD(STEP), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.train_against(disturb, TABLE)
+
+    learn_once(model)
+
+    moved = np.abs(table.get_weights()[0] - TABLE).max(axis=1)
+    assert moved[0] == 0
+    assert (moved[1:] > 0).all()
+
+
 def test_without_being_told_to_it_learns_as_any_model_does(parts: tuple[Any, Any, Any]) -> None:
     model, _, head = parts
     slope = np.mean(sigmoid(TABLE[IDS].mean(axis=1) @ WEIGHTS + BIAS) - TARGETS)
