@@ -102,6 +102,8 @@ def onnx_model(checkpoint: Checkpoint, directory: Path, small: bool) -> Path:
     from onnx import TensorProto, helper, numpy_helper
 
     shape, tensors = checkpoint.shape, checkpoint.tensors()
+    if shape.ranges:
+        raise SystemExit(f"{checkpoint.directory}: the ONNX graph knows no distances between tokens; take another one.")
     nodes: list[Any] = []
 
     def node(kind: str, *inputs: str, domain: str = "", **settings: Any) -> str:

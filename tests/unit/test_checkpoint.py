@@ -167,6 +167,17 @@ def test_padding_and_unknown_tokens_have_the_ids_of_every_graph(tmp_path: Path, 
     assert 1 in tokenizer.encode("\u2603", add_special_tokens=False).ids
 
 
+def test_of_the_special_tokens_that_mpnet_has_twice_its_own_are_taken(tmp_path: Path) -> None:
+    directory = write_checkpoint(tmp_path / "tiny", "mpnet")
+    pieces = (directory / "vocab.txt").read_text(encoding="utf-8").splitlines()
+
+    checkpoint = open_checkpoint(directory)
+
+    taken = [checkpoint.order[i] for i in (0, 1, checkpoint.start, checkpoint.end)]
+    assert [pieces[i] for i in taken] == ["<pad>", "[UNK]", "<s>", "</s>"]
+    assert {"[PAD]", "[CLS]", "[SEP]", "<unk>"} < set(pieces)
+
+
 @pytest.mark.parametrize(
     ("architecture", "name"), [("bert", "[SEP]"), ("bert", "[PAD]"), ("roberta", "</s>"), ("mpnet", "</s>")]
 )
