@@ -37,7 +37,7 @@ class Span(NamedTuple):
 class Classifier:
     """A bundle, ready to answer."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.manifest = bundle.manifest
         if RUNTIME not in self.manifest.runtimes:
             raise BundleError(
@@ -49,7 +49,7 @@ class Classifier:
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
         self.observe: Callable[[Encoded, list[Prediction]], None] = lambda *_: None
-        self._interpreter = Interpreter(bundle.model)
+        self._interpreter = Interpreter(bundle.model, threads)
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
 

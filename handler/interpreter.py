@@ -33,12 +33,13 @@ class Interpreter:
     """A loaded model.
 
     Each signature is a function of int32 token ids of one static shape [batch, length]; all share their
-    weights. Signatures are prepared on first use, so a cold start pays for one only.
+    weights. Signatures are prepared on first use, so a cold start pays for one only. If not told how many threads to
+    use, it takes those that the function's memory buys.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
         try:
-            self._interpreter: Any = _Interpreter(model_content=model, num_threads=processors())
+            self._interpreter: Any = _Interpreter(model_content=model, num_threads=threads or processors())
         except (ValueError, RuntimeError) as error:
             raise BundleError(
                 f"model.tflite cannot run on {RUNTIME} ({error}); convert it again for this runtime"

@@ -6,6 +6,7 @@ in a Neural Network"), over the training texts, unlabelled texts, and pieces of 
 weigh, which the whole does not.
 """
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ class Distil(Classify):
 
 def open_teacher(path: Path, labels: Sequence[str]) -> Classifier:
     """Gives a bundle that can teach these labels. Raises InputError if it cannot, BundleError if it is damaged."""
-    teacher = Classifier(load(path))
+    teacher = Classifier(load(path), os.cpu_count())
     manifest = teacher.manifest
     if manifest.activation not in ("sigmoid", "softmax"):
         raise InputError(

@@ -7,7 +7,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from handler.classifier import Classifier
+from handler.bundle import Manifest
+from handler.classifier import Classifier, activate
 from training.calibrate import confidence_and_errors, expected_calibration_error, log_loss
 from training.data import Example, Kind, check_labels
 from training.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, numbers, r_squared
@@ -36,19 +37,30 @@ class Evaluation(Struct):
 
 def evaluate(classifier: Classifier, examples: Sequence[Example], where: str) -> Evaluation:
     """Classifies the examples and compares. Raises InputError for a label that the bundle does not know."""
-    manifest = classifier.manifest
-    encoded = classifier.encode([example.text for example in examples])
+    read = classifier.encode([example.text for example in examples])
+    return judge(classifier.manifest, classifier.logits(read.ids), read.truncated, examples, where)
+
+
+def judge(
+    manifest: Manifest,
+    logits: NDArray[np.float32],
+    truncated: Sequence[bool],
+    examples: Sequence[Example],
+    where: str,
+) -> Evaluation:
+    """Compares what a bundle says of examples, logits [n, width], with their labels; raises as `evaluate` does."""
+    predicted = activate(logits, manifest.activation, manifest.temperature)
     if manifest.task == "regress":
-        return Evaluation(regression_summary(numbers(examples), classifier.predict(encoded.ids)[:, 0]))
+        return Evaluation(regression_summary(numbers(examples), predicted[:, 0]))
     if manifest.task == "cluster":
-        groups = classifier.predict(encoded.ids).argmin(axis=1).tolist()
+        groups = predicted.argmin(axis=1).tolist()
         shared = normalized_mutual_information(groups, [example.label for example in examples])
         return Evaluation({"texts": float(len(examples)), "normalized_mutual_information": round(shared, 6)})
     several = manifest.activation == "independent"
     check_labels(examples, manifest.labels, where, Kind.LABELS if several else Kind.LABEL)
     task = MultiLabel(manifest.labels) if several else Classify(manifest.labels)
-    evaluation = measure(classifier.predict(encoded.ids), task.targets(examples), manifest.labels, manifest.threshold)
-    evaluation.summary["truncated"] = round(sum(encoded.truncated) / len(examples), 6)
+    evaluation = measure(predicted, task.targets(examples), manifest.labels, manifest.threshold)
+    evaluation.summary["truncated"] = round(sum(truncated) / len(examples), 6)
     return evaluation
 
 

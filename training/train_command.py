@@ -41,6 +41,10 @@ def train(
         Path | None, typer.Option(help="The pre-trained encoder that --family encoder or cluster starts from.")
     ] = None,
     tune: Annotated[str, typer.Option(help="What of an encoder is trained: head, all, or its top N layers.")] = "all",
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often each text is trained on, at most; else as suits the family."),
+    ] = None,
     refit: Annotated[bool, typer.Option(help="In the end, train on the development texts too.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; by default that of the output.")] = "",
@@ -59,7 +63,7 @@ def train(
     if (file is None) == (not dataset):
         raise InputError("Give either a file with labelled texts or --dataset NAME, and not both.")
     kind = check_task(task, multi_label)
-    chosen = _family(family, task, tokenizer, checkpoint, tune)
+    chosen = _with_epochs(_family(family, task, tokenizer, checkpoint, tune), family, epochs)
     check_quantization(quantize)
     writing.check_destination(output, force)
     names = columns_of(columns, text_column, label_column)
@@ -134,6 +138,17 @@ def _family(name: str, task: str, tokenizer: str, checkpoint: Path | None, tune:
     if checkpoint:
         return start_from(chosen, checkpoint, tune)
     return chosen._replace(tokenizer=check_kind(tokenizer)) if tokenizer else chosen
+
+
+def _with_epochs(family: Any, name: str, epochs: int | None) -> Any:
+    """The family with so many epochs. Raises InputError if it is not trained by epochs, or not chosen yet."""
+    if epochs is None:
+        return family
+    if name == "auto" or not family.epochs:
+        raise InputError(
+            f"--epochs is for a family that learns by epochs, not for {name or family.name}; leave it out."
+        )
+    return family._replace(epochs=epochs)
 
 
 def _ask_teacher(

@@ -266,6 +266,12 @@ BAD_CALLS = {
     "an output that is no bundle": (["train", "four.csv", "-o", "four.csv", "--force"], "four.csv is not a bundle"),
     "an output inside a file": (["train", "four.csv", "-o", "four.csv/out"], "cannot be written"),
     "a negative seed": (["train", "four.csv", "--seed", "-1"], "Invalid value for '--seed'"),
+    "epochs for what has none": (
+        ["train", "four.csv", "--family", "linear", "--epochs", "2"],
+        "--epochs is for a family that learns by epochs, not for linear",
+    ),
+    "epochs for who knows what": (["train", "four.csv", "--family", "auto", "--epochs", "2"], "not for auto"),
+    "no epoch at all": (["train", "four.csv", "--epochs", "0"], "Invalid value for '--epochs'"),
     "an unknown option": (["train", "four.csv", "--speed", "9"], "No such option: --speed"),
     "an unknown command": (["teach", "four.csv"], "No such command 'teach'"),
     "a missing bundle": (["classify", "nowhere", "a"], "nowhere does not exist; make a bundle with"),

@@ -158,3 +158,12 @@ def test_the_time_budget_ends_training_early(some_reviews: Path, tmp_path: Path)
 
     assert trained.status == 0, trained.errors
     assert trained.errors.count("epoch ") <= 1
+
+
+def test_training_takes_as_many_epochs_as_asked_for(some_reviews: Path, tmp_path: Path) -> None:
+    options = ("--columns", "label,text", "--family", "cnn", "--no-refit", "--epochs", 2)
+
+    trained = fenlei("train", some_reviews, *options, "-o", tmp_path / "model")
+
+    assert trained.status == 0, trained.errors
+    assert trained.errors.count("epoch ") == 2

@@ -35,7 +35,7 @@ def fit(job: Job) -> Fitted:
     """Trains the deep part, and adds the wide part. Many texts take fewer epochs, and refits leave the deep part."""
     enough = many(job)
     if enough:
-        job = job._replace(family=job.family._replace(epochs=EPOCHS_OF_MANY))
+        job = job._replace(family=job.family._replace(epochs=min(EPOCHS_OF_MANY, job.family.epochs)))
     deep = descend(job, deep_model(job.spec, learn_bigrams(job)))
     fitted = beside_ngrams(job, deep, most_ngrams(job.spec))
     return fitted if enough else fitted._replace(again=None)
