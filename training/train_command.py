@@ -162,7 +162,7 @@ def _ask_teacher(
         raise InputError("--teacher is for one label a text; leave it out, or --task and --multi-label.")
     teacher = open_teacher(path, splits.labels)
     progress.step("asking the teacher")
-    larger, answers = distil(teacher, splits, unlabelled, options.seed)
+    larger, answers = distil(teacher, splits, unlabelled, options.seed, progress.controls.checkpoint)
     outcome = {"texts_answered_by_the_teacher": float(len(answers))}
     if splits.test:
         outcome["teacher_accuracy"] = evaluate(teacher, splits.test, "the test set").summary["accuracy"]

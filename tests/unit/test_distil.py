@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import write_checkpoint
 from command import fenlei
 from hypothesis import given
 from hypothesis import strategies as st
-from support import write_bundle
+from support import FOUR_LINES, write_bundle
 
 from handler.bundle import Bundle
 from handler.classifier import Classifier
@@ -73,9 +74,35 @@ def test_the_teacher_answers_all_texts_but_those_held_out(classifier: Classifier
     assert not {"非常满意", "客服也不理人，差评", ""} & set(answers)
     assert (splits.dev, splits.test, splits.train[:2]) == (dev, test, train)
     assert {example.text for example in splits.train} == set(answers)
-    for text in ("包装很结实", "东西质量很好，物流也快"):
-        (prediction,) = classifier.classify([text])
-        assert answers[text].max() == pytest.approx(prediction.confidence, abs=1e-5)
+    for text, label in (("包装很结实", None), ("东西质量很好，物流也快", 1.0), ("太差了，第二天就坏了", 0.0)):
+        (said,) = classifier.predict(classifier.encode([text]).ids)
+        expected = said[1] if label is None else (said[1] + label) / 2
+        assert answers[text] == pytest.approx([1 - expected, expected], abs=1e-5)
+
+
+def test_a_text_that_is_held_out_too_keeps_its_label(classifier: Classifier) -> None:
+    both = [Example("非常满意", "positive")]
+
+    splits, answers = distil(classifier, Splits([*both, Example("差评", "negative")], [], both, LABELS), [], seed=0)
+
+    assert set(answers) == {"差评"}
+    assert Distil(LABELS, answers).targets(splits.train).tolist() == [1, 2]
+
+
+def test_what_a_teacher_said_is_kept_and_not_asked_again(
+    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = Splits([Example("非常满意，下次还来", "positive"), Example("差评", "negative")], [], [], LABELS)
+    _, first = distil(classifier, texts, [], seed=0, kept=tmp_path / "kept")
+
+    with monkeypatch.context() as patch:
+        patch.delattr(classifier.__class__, "predict")
+        _, again = distil(classifier, texts, [], seed=0, kept=tmp_path / "kept")
+        with pytest.raises(AttributeError):
+            distil(classifier, texts, [Example("一般", "")], seed=0, kept=tmp_path / "kept")
+
+    assert first.keys() == again.keys()
+    assert all((first[text] == again[text]).all() for text in first)
 
 
 def test_a_teacher_of_other_labels_is_refused(bundle_path: Path) -> None:
@@ -110,3 +137,14 @@ def test_a_teacher_of_several_labels_is_refused_by_the_command(
 
     assert ran.status == 2
     assert "--teacher is for one label a text" in ran.errors
+
+
+def test_an_encoder_with_a_teacher_is_trained_once(bundle_path: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text(FOUR_LINES.replace(",0", ",positive").replace(",1", ",negative"), encoding="utf-8")
+    options = ("--checkpoint", write_checkpoint(tmp_path / "tiny"), "--epochs", 1, "--quantize", "none")
+
+    alone = fenlei("train", few, *options, "-o", tmp_path / "alone")
+    taught = fenlei("train", few, *options, "--teacher", bundle_path, "-o", tmp_path / "taught")
+
+    assert (alone.errors.count("epoch "), taught.errors.count("epoch ")) == (2, 1), alone.errors + taught.errors

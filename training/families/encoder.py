@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from handler.classifier import activate
 from training.calibrate import log_loss, temperature
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
+from training.distil import Distil
 from training.errors import InputError
 from training.families import Family
 from training.fit import Fitted, Job, descend, predict
@@ -125,11 +126,15 @@ def likelihood(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> float
 
 
 def train_reader(job: Job, reader: Any, encoder: Any) -> Fitted:
-    """Trains the reader, and if it is trained as a whole, once more from its start against disturbances."""
+    """Trains the reader, and if it is trained as a whole, once more from its start against disturbances.
+
+    Who learns from a teacher has several times as many texts, and is trained once.
+    """
     assert job.family.pretrained is not None
     start = reader.get_weights()
     first = descend(job, reader, shares(encoder.blocks))
-    if job.family.pretrained.blocks is not None or time.monotonic() > job.controls.deadline:
+    once = job.family.pretrained.blocks is not None or isinstance(job.task, Distil)
+    if once or time.monotonic() > job.controls.deadline:
         return first
     plain, controls = reader.get_weights(), job.controls
     reader.set_weights(start)
