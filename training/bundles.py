@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,13 +14,25 @@ from training.errors import InputError
 
 def check_destination(path: Path, force: bool) -> None:
     """Raises InputError if something is in the way, so that hours of training do not end in this."""
-    parent = next((parent for parent in path.absolute().parents if parent.exists()), path)
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise InputError(f"{path} cannot be written: {parent} is no directory to write to; choose another --output.")
+    _check_room(path, path.absolute().parents, "--output")
     if path.exists() and not force:
         raise InputError(f"{path} exists already; choose another --output, or give --force to replace it.")
     if path.exists() and not (path / bundles.MANIFEST).exists():
         raise InputError(f"{path} is not a bundle, so it is not replaced; choose another --output.")
+
+
+def check_directories(paths: Mapping[str, Path | None]) -> None:
+    """Raises InputError unless these directories, by the option that names them, can be written to, or made."""
+    for option, path in paths.items():
+        if path:
+            _check_room(path, [path.absolute(), *path.absolute().parents], option)
+
+
+def _check_room(path: Path, places: Sequence[Path], option: str) -> None:
+    """Raises InputError unless the first of these places that is there is a directory to write to."""
+    place = next((place for place in places if place.exists()), path)
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise InputError(f"{path} cannot be written: {place} is no directory to write to; choose another {option}.")
 
 
 def write(bundle: Bundle, documents: Mapping[str, str], path: Path) -> Bundle:

@@ -87,7 +87,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         assert job.controls.checkpoint is not None
         self.keep_best = keep_best
         content = repr((job.family.name, job.family.epochs, job.spec, job.seed, job.settings, job.train.ids))
-        identity = hashlib.sha256(content.encode() + job.train.targets.tobytes()).hexdigest()
+        identity = hashlib.sha256(content.encode() + job.task.feed(job.train.targets).tobytes()).hexdigest()
         self.path = job.controls.checkpoint / f"{identity[:16]}.npz"
 
     def restore(self, model: Any) -> int:

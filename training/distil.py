@@ -1,9 +1,9 @@
 """A small model that learns from a large one: `--teacher BUNDLE`.
 
-The student is trained on the teacher's probabilities (Hinton et al. 2015, "Distilling the Knowledge in a Neural
-Network"), over unlabelled texts, pieces of all texts (n-gram sampling: Tang et al. 2019, "Distilling Task-Specific
-Knowledge from BERT into Simple Neural Networks"), and the training texts, for which it is the mean of probabilities and
-label. A piece of a text says what its words weigh, which the whole does not.
+The student is trained on the teacher's probabilities instead of labels (Hinton et al. 2015, "Distilling the Knowledge
+in a Neural Network"), over the training texts, unlabelled texts, and pieces of both (n-gram sampling: Tang et al. 2019,
+"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks"): a piece of a text says what its words
+weigh, which the whole does not.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ SoftLabels = dict[str, NDArray[np.float32]]
 
 
 class Distil(Classify):
-    """Texts that the teacher answered have what `distil` says as their target, others their label.
+    """Texts that the teacher answered have its probabilities as their target, others their label.
 
     A target is the index of a label, or beyond those the row of an answer; so all of them are numbers [n].
     """
@@ -89,7 +89,7 @@ def open_teacher(path: Path, labels: Sequence[str]) -> Classifier:
 def distil(
     teacher: Classifier, splits: Splits, unlabelled: Sequence[Example], seed: int, kept: Path | None = None
 ) -> tuple[Splits, SoftLabels]:
-    """What is to be learned of training texts, unlabelled texts and pieces of both; the splits with what is new.
+    """The teacher's answers over training texts, unlabelled texts and pieces of both; the splits with what is new.
 
     Held-out texts are never answered, so that what is measured on them stays honest. What the teacher said is kept in
     that directory, and not asked again if it is there.
@@ -101,10 +101,7 @@ def distil(
     asked = [*whole, *pieces]
     columns = [teacher.manifest.labels.index(label) for label in splits.labels]
     answers: SoftLabels = dict(zip(asked, _ask(teacher, asked, kept)[:, columns], strict=True))
-    known = {example.text: splits.labels.index(example.label) for example in splits.train}
-    for text in known.keys() & answers.keys():
-        label = np.eye(len(columns), dtype=np.float32)[known[text]]
-        answers[text] = (answers[text] + label) / 2
+    known = {example.text for example in splits.train}
     added = [Example(t, splits.labels[int(row.argmax())]) for t, row in answers.items() if t not in known]
     return Splits([*splits.train, *added], splits.dev, splits.test, splits.labels, splits.cleaning), answers
 

@@ -66,6 +66,7 @@ def train(
     chosen = _with_epochs(_family(family, task, tokenizer, checkpoint, tune), family, epochs)
     check_quantization(quantize)
     writing.check_destination(output, force)
+    writing.check_directories({"--resume": resume, "--log-directory": log_directory})
     names = columns_of(columns, text_column, label_column)
     rows = read(file, names) if file else read_dataset(dataset)
     splits = make_splits(rows, read(dev, names) if dev else None, read(test, names) if test else None, seed, kind)
@@ -81,13 +82,12 @@ def train(
     from training.train import Options, Progress
     from training.train import train as run
 
-    source = file.name if file else dataset
     options = Options(
         name=name or output.name,
         family=chosen,
         quantization=quantize,
         seed=seed,
-        source=source,
+        source=file.name if file else dataset,
         task=task,
         multi_label=multi_label,
         refit=refit,

@@ -266,6 +266,8 @@ BAD_CALLS = {
     "an output that is no bundle": (["train", "four.csv", "-o", "four.csv", "--force"], "four.csv is not a bundle"),
     "an output inside a file": (["train", "four.csv", "-o", "four.csv/out"], "cannot be written"),
     "a negative seed": (["train", "four.csv", "--seed", "-1"], "Invalid value for '--seed'"),
+    "a state that is a file": (["train", "four.csv", "--resume", "four.csv"], "choose another --resume"),
+    "events inside a file": (["train", "four.csv", "--log-directory", "four.csv/x"], "choose another --log-directory"),
     "epochs for what has none": (
         ["train", "four.csv", "--family", "linear", "--epochs", "2"],
         "--epochs is for a family that learns by epochs, not for linear",
