@@ -20,7 +20,7 @@ from training.fit import load_tensorflow
 from training.train import train
 
 SEEDS = (0, 1, 2)
-# A large teacher is asked for half an hour, once.
+# A large teacher takes long to answer, and is asked once.
 ANSWERS = Path(".envs/answers")
 
 

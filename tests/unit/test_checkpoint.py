@@ -22,6 +22,7 @@ from training.errors import InputError
 from training.families import get_family
 from training.families.encoder import check_memory, likelihood, start_from
 from training.tasks import Classify, Regress
+from training.train import float_tolerance
 
 LONG = "公司主行方又如前所本见经头面公同三已老从动两长东西"
 TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603", LONG]
@@ -277,6 +278,18 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 def test_what_can_be_tuned_is_said(tmp_path: Path, tune: str) -> None:
     with pytest.raises(InputError, match="is none of: head, all, or how many of the top 2 layers"):
         start_from(get_family("encoder"), write_checkpoint(tmp_path / "tiny"), tune)
+
+
+@pytest.mark.parametrize(("blocks", "width", "tolerance"), [(2, 64, 1e-5), (6, 384, 1e-5), (12, 768, 4e-5)])
+def test_only_an_encoder_larger_than_minilm_may_be_further_from_keras(
+    tmp_path: Path, blocks: int, width: int, tolerance: float
+) -> None:
+    family = start_from(get_family("encoder"), write_checkpoint(tmp_path / "tiny"), "all")
+    checkpoint = family.pretrained.checkpoint
+    larger = checkpoint._replace(shape=checkpoint.shape._replace(blocks=blocks, width=width))
+
+    assert float_tolerance(family._replace(pretrained=family.pretrained._replace(checkpoint=larger))) == tolerance
+    assert float_tolerance(get_family("hybrid")) == 1e-5
 
 
 def test_too_little_memory_is_said_with_how_much_it_takes(tmp_path: Path) -> None:
