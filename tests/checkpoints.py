@@ -17,7 +17,7 @@ CHARACTERS = (
 )
 
 
-def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0) -> Path:
+def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0, blocks: int = BLOCKS) -> Path:
     """Writes a tiny encoder: `bert` with vocab.txt alone, `distilbert`, `roberta` with padding at 1, or `mpnet`.
 
     MPNet's list of pieces has the special tokens of both BERT and RoBERTa.
@@ -38,14 +38,14 @@ def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0)
     else:
         (directory / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
     positions = 130 if roberta or architecture == "mpnet" else 128
-    sizes = {"hidden_size": WIDTH, "intermediate_size": WIDE, "num_attention_heads": HEADS, "num_hidden_layers": BLOCKS}
+    sizes = {"hidden_size": WIDTH, "intermediate_size": WIDE, "num_attention_heads": HEADS, "num_hidden_layers": blocks}
     if architecture == "mpnet":
         sizes["relative_attention_num_buckets"] = RANGES
     if distil:
-        sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": BLOCKS}
+        sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": blocks}
     config = {"model_type": architecture, "vocab_size": len(pieces), "max_position_embeddings": positions, **sizes}
     (directory / "config.json").write_text(json.dumps(config))
-    save_file(tensors(len(pieces), positions, architecture, seed), directory / "model.safetensors")
+    save_file(tensors(len(pieces), positions, architecture, seed, blocks), directory / "model.safetensors")
     return directory
 
 
@@ -96,7 +96,7 @@ def names_of(architecture: str) -> tuple[str, tuple[str, ...], tuple[str, ...], 
     return NAMES.get(architecture, ("encoder", *BERT))
 
 
-def tensors(vocabulary: int, positions: int, architecture: str, seed: int) -> dict[str, Any]:
+def tensors(vocabulary: int, positions: int, architecture: str, seed: int, blocks: int) -> dict[str, Any]:
     """Random weights by the names that Hugging Face gives them."""
     random = np.random.default_rng(seed)
 
@@ -111,7 +111,7 @@ def tensors(vocabulary: int, positions: int, architecture: str, seed: int) -> di
         found["embeddings.token_type_embeddings.weight"] = normal(2, WIDTH)
     norms = ["embeddings.LayerNorm"]
     before, attention, feed, after = names_of(architecture)
-    for number in range(BLOCKS):
+    for number in range(blocks):
         within = f"{before}.layer.{number}"
         sizes = [(WIDTH, WIDTH)] * 4 + [(WIDE, WIDTH), (WIDTH, WIDE)]
         for name, size in zip((*attention, *feed), sizes, strict=True):
