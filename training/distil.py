@@ -9,7 +9,7 @@ weigh, which the whole does not.
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ from training.tasks import Classify
 
 # How many pieces of each text are added, and the fewest units of one.
 PIECES, FEWEST = 4, 2
+# A teacher may take long: how far it is, is said after each so many texts.
+AT_ONCE = 1024
 # Kana and Han characters.
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
@@ -87,7 +89,12 @@ def open_teacher(path: Path, labels: Sequence[str]) -> Classifier:
 
 
 def distil(
-    teacher: Classifier, splits: Splits, unlabelled: Sequence[Example], seed: int, kept: Path | None = None
+    teacher: Classifier,
+    splits: Splits,
+    unlabelled: Sequence[Example],
+    seed: int,
+    kept: Path | None = None,
+    step: Callable[[str], None] = lambda _: None,
 ) -> tuple[Splits, SoftLabels]:
     """The teacher's answers over training texts, unlabelled texts and pieces of both; the splits with what is new.
 
@@ -100,23 +107,29 @@ def distil(
     pieces = sorted({piece for text in cut(whole, seed) for piece in text} - held_out - set(whole) - {""})
     asked = [*whole, *pieces]
     columns = [teacher.manifest.labels.index(label) for label in splits.labels]
-    answers: SoftLabels = dict(zip(asked, _ask(teacher, asked, kept)[:, columns], strict=True))
+    answers: SoftLabels = dict(zip(asked, _ask(teacher, asked, kept, step)[:, columns], strict=True))
     known = {example.text for example in splits.train}
     added = [Example(t, splits.labels[int(row.argmax())]) for t, row in answers.items() if t not in known]
     return Splits([*splits.train, *added], splits.dev, splits.test, splits.labels, splits.cleaning), answers
 
 
-def _ask(teacher: Classifier, texts: Sequence[str], kept: Path | None) -> NDArray[np.float32]:
+def _ask(
+    teacher: Classifier, texts: Sequence[str], kept: Path | None, step: Callable[[str], None]
+) -> NDArray[np.float32]:
     """Probabilities [n, labels] of n texts."""
     if kept is None:
-        return teacher.predict(teacher.encode(texts).ids).astype(np.float32)
+        answered = [np.empty((0, len(teacher.manifest.labels)), np.float32)]
+        for start in range(0, len(texts), AT_ONCE):
+            step(f"asking the teacher: {start:,} of {len(texts):,} texts")
+            answered.append(teacher.predict(teacher.encode(texts[start : start + AT_ONCE]).ids).astype(np.float32))
+        return np.vstack(answered)
     asked = hashlib.sha256(repr((teacher.manifest.version, texts)).encode()).hexdigest()
     path = kept / f"answers-{asked[:16]}.npy"
     if not path.exists():
         kept.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".tmp")
         with fresh.open("wb") as file:
-            np.save(file, _ask(teacher, texts, None))
+            np.save(file, _ask(teacher, texts, None, step))
         fresh.replace(path)
     answers: NDArray[np.float32] = np.load(path)
     return answers

@@ -161,8 +161,7 @@ def _ask_teacher(
     if options.task != "classify" or options.multi_label:
         raise InputError("--teacher is for one label a text; leave it out, or --task and --multi-label.")
     teacher = open_teacher(path, splits.labels)
-    progress.step("asking the teacher")
-    larger, answers = distil(teacher, splits, unlabelled, options.seed, progress.controls.checkpoint)
+    larger, answers = distil(teacher, splits, unlabelled, options.seed, progress.controls.checkpoint, progress.step)
     outcome = {"texts_answered_by_the_teacher": float(len(answers))}
     if splits.test:
         outcome["teacher_accuracy"] = evaluate(teacher, splits.test, "the test set").summary["accuracy"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import FOUR_LINES, write_bundle
 
+import training.distil
 from handler.bundle import Bundle
 from handler.classifier import Classifier
 from training.data import Example, Splits
@@ -86,6 +87,24 @@ def test_a_text_that_is_held_out_too_keeps_its_label(classifier: Classifier) -> 
 
     assert set(answers) == {"差评"}
     assert Distil(LABELS, answers).targets(splits.train).tolist() == [1, 2]
+
+
+def test_it_says_how_many_texts_the_teacher_has_answered(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [Example(text, "positive") for text in ("非常满意，下次还来", "包装很结实", "物流也快")]
+    told: list[str] = []
+    monkeypatch.setattr(training.distil, "AT_ONCE", 10)
+
+    _, answers = distil(classifier, Splits(texts, [], [], LABELS), [], seed=0, step=told.append)
+    _, none = distil(classifier, Splits(texts, texts, [], LABELS), [], seed=0)
+
+    assert told == [f"asking the teacher: {start} of {len(answers)} texts" for start in range(0, len(answers), 10)]
+    assert len(told) > 1
+    assert none == {}
+    for text, answer in answers.items():
+        (prediction,) = classifier.classify([text])
+        assert answer.max() == pytest.approx(prediction.confidence, abs=1e-5)
 
 
 def test_what_a_teacher_said_is_kept_and_not_asked_again(
