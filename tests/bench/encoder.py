@@ -55,7 +55,7 @@ def main(checkpoint_path: Path) -> None:
                 print(f"| {length + ENDS} | {threads} | {times} |", flush=True)
         ids = np.arange(2000, 2000 + TYPICAL + ENDS, dtype=np.int64)[None]
         typical = convert({EMBED: encoder.embed}, [Signature(1, TYPICAL)], "dynamic")
-        print_costs(RUNTIME, of_tensorflow_lite(typical))
+        print_costs(RUNTIME, of_tensorflow_lite(typical, ids[:, :TYPICAL].astype(np.int32)))
         print_costs("ONNX Runtime int8", of_onnx_runtime(files[0], ids))
 
 

@@ -1,20 +1,21 @@
 """Where a model's time goes, operator by operator: in TensorFlow Lite and in ONNX Runtime.
 
 TensorFlow Lite's Python packages hold no profiler, so each operator of a model is run as a model of its own, with its
-own constants, and zeros of the right shape as its input.
+own constants, on what it is given in the whole model (zeros would be faster), and all in the order of the model, round
+by round, so that an operator's weights are no longer in the processor's cache when its turn comes.
 """
 
+import importlib
 import json
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from handler.interpreter import Interpreter
+from handler.interpreter import Interpreter, _Interpreter
 
 ROUNDS, WARM = 100, 10
 
@@ -27,28 +28,46 @@ class Cost(NamedTuple):
     milliseconds: float
 
 
-def of_tensorflow_lite(model: bytes) -> list[Cost]:
-    """The costs of the operators of a model's first function, on one thread, the dearest first."""
+def of_tensorflow_lite(model: bytes, ids: Any) -> list[Cost]:
+    """The costs of the operators of a model's first function for token ids, on one thread, the dearest first."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     whole = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    graph = whole.subgraphs[0]
-    alike: dict[tuple[object, ...], list[Any]] = {}
-    for operator in graph.operators:
+    given, found = _given(model, ids), []
+    for operator in whole.subgraphs[0].operators:
         code = whole.operatorCodes[operator.opcodeIndex]
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        shapes = tuple((graph.tensors[i].type, *graph.tensors[i].shape) for i in operator.inputs if i >= 0)
-        alike.setdefault((name, *shapes), []).append(operator)
-    runs, times = Counter[str](), Counter[str]()
-    for (name, *_), operators in alike.items():
-        runs[str(name)] += len(operators)
-        times[str(name)] += len(operators) * _milliseconds(_alone(schema, whole, operators[0]))
-    return [Cost(name, runs[name], taken) for name, taken in times.most_common()]
+        name = str(names[max(code.builtinCode, code.deprecatedBuiltinCode)])
+        found.append((name, _ready(*_alone(schema, whole, operator, given))))
+    times: list[list[float]] = [[] for _ in found]
+    for _ in range(WARM + ROUNDS):
+        for (_, interpreter), taken in zip(found, times, strict=True):
+            started = time.perf_counter()
+            interpreter.invoke()
+            taken.append(1e3 * (time.perf_counter() - started))
+    runs, costs = Counter(name for name, _ in found), Counter[str]()
+    for (name, _), taken in zip(found, times, strict=True):
+        costs[name] += median(taken[WARM:])
+    return [Cost(name, runs[name], taken) for name, taken in costs.most_common()]
 
 
-def _alone(schema: Any, whole: Any, operator: Any) -> bytes:
-    """A model of one operator of another; what is constant there is constant here."""
+def _given(model: bytes, ids: Any) -> Callable[[int], Any]:
+    """What each tensor of the model holds, by its number, after a run on token ids."""
+    resolvers = importlib.import_module(_Interpreter.__module__).OpResolverType
+    kept = _Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # a delegate shows none of its own
+        experimental_preserve_all_tensors=True,
+    )
+    kept.allocate_tensors()
+    kept.set_tensor(kept.get_input_details()[0]["index"], ids)
+    kept.invoke()
+    values: Callable[[int], Any] = kept.get_tensor
+    return values
+
+
+def _alone(schema: Any, whole: Any, operator: Any, given: Callable[[int], Any]) -> tuple[bytes, list[Any]]:
+    """A model of one operator of another, and its inputs; what is constant there is constant here."""
     import flatbuffers
 
     graph = whole.subgraphs[0]
@@ -65,11 +84,12 @@ def _alone(schema: Any, whole: Any, operator: Any) -> bytes:
     vars(alone).update(vars(operator) | {"opcodeIndex": 0})
     alone.inputs, alone.outputs = ([place[i] for i in side] for side in (operator.inputs, operator.outputs))
     inner.operators, inner.outputs = [alone], alone.outputs
-    inner.inputs = [place[i] for i in used if i not in operator.outputs and not _constant(whole, graph.tensors[i])]
+    inputs = [i for i in used if i not in operator.outputs and not _constant(whole, graph.tensors[i])]
+    inner.inputs = [place[i] for i in inputs]
     single.version, single.operatorCodes, single.subgraphs = 3, [whole.operatorCodes[operator.opcodeIndex]], [inner]
     builder = flatbuffers.Builder(1024)
     builder.Finish(single.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return bytes(builder.Output()), [given(i) for i in inputs]
 
 
 def _constant(whole: Any, tensor: Any) -> bool:
@@ -77,17 +97,13 @@ def _constant(whole: Any, tensor: Any) -> bool:
     return data is not None and len(data) > 0
 
 
-def _milliseconds(model: bytes) -> float:
+def _ready(model: bytes, inputs: list[Any]) -> Any:
+    """An interpreter of the model, with its inputs set."""
     interpreter = Interpreter(model)._interpreter
     interpreter.allocate_tensors()
-    for given in interpreter.get_input_details():
-        interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
-    times = []
-    for _ in range(WARM + ROUNDS):
-        started = time.perf_counter()
-        interpreter.invoke()
-        times.append(1e3 * (time.perf_counter() - started))
-    return median(times[WARM:])
+    for place, value in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(place["index"], value)
+    return interpreter
 
 
 def of_onnx_runtime(file: Path, ids: Any) -> list[Cost]:
