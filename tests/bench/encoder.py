@@ -21,7 +21,7 @@ import numpy as np
 
 from handler.bundle import EMBED, Signature
 from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, RUNTIME, Interpreter
-from tests.bench.operators import Cost, of_onnx_runtime, of_tensorflow_lite
+from tests.bench.operators import Costs, of_onnx_runtime, of_tensorflow_lite
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 from training.families.encoder import MAX_TOKENS, lengths
 
@@ -59,11 +59,14 @@ def main(checkpoint_path: Path) -> None:
         print_costs("ONNX Runtime int8", of_onnx_runtime(files[0], ids))
 
 
-def print_costs(who: str, costs: list[Cost]) -> None:
+def print_costs(who: str, costs: Costs) -> None:
     print(f"\n| {who}: operator | runs | ms |\n|---|---|---|")
-    for cost in costs:
+    for cost in costs.operators:
         print(f"| {cost.operator} | {cost.runs} | {cost.milliseconds:.3f} |")
-    print(f"| all | {sum(cost.runs for cost in costs)} | {sum(cost.milliseconds for cost in costs):.2f} |", flush=True)
+    print(
+        f"| all | {sum(cost.runs for cost in costs.operators)} | {sum(c.milliseconds for c in costs.operators):.2f} |"
+    )
+    print(f"| the model as a whole | 1 | {costs.whole:.2f} |", flush=True)
 
 
 def runner(model: bytes, length: int, threads: int) -> Callable[[], Any]:

@@ -28,27 +28,38 @@ class Cost(NamedTuple):
     milliseconds: float
 
 
-def of_tensorflow_lite(model: bytes, ids: Any) -> list[Cost]:
-    """The costs of the operators of a model's first function for token ids, on one thread, the dearest first."""
+class Costs(NamedTuple):
+    """The milliseconds of a model as a whole, and those of its operators, the dearest first."""
+
+    whole: float
+    operators: list[Cost]
+
+
+def of_tensorflow_lite(model: bytes, ids: Any) -> Costs:
+    """The costs of a model's first function for token ids, on one thread.
+
+    From each operator is taken off what the call of it costs: the time of the one that does least.
+    """
     from tensorflow.lite.python import schema_py_generated as schema
 
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    whole = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    given, found = _given(model, ids), []
-    for operator in whole.subgraphs[0].operators:
-        code = whole.operatorCodes[operator.opcodeIndex]
-        name = str(names[max(code.builtinCode, code.deprecatedBuiltinCode)])
-        found.append((name, _ready(*_alone(schema, whole, operator, given))))
-    times: list[list[float]] = [[] for _ in found]
+    parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    given, found, ready = _given(model, ids), [], [_ready(model, [ids])]
+    for operator in parsed.subgraphs[0].operators:
+        code = parsed.operatorCodes[operator.opcodeIndex]
+        found.append(str(names[max(code.builtinCode, code.deprecatedBuiltinCode)]))
+        ready.append(_ready(*_alone(schema, parsed, operator, given)))
+    times: list[list[float]] = [[] for _ in ready]
     for _ in range(WARM + ROUNDS):
-        for (_, interpreter), taken in zip(found, times, strict=True):
+        for interpreter, taken in zip(ready, times, strict=True):
             started = time.perf_counter()
             interpreter.invoke()
             taken.append(1e3 * (time.perf_counter() - started))
-    runs, costs = Counter(name for name, _ in found), Counter[str]()
-    for (name, _), taken in zip(found, times, strict=True):
-        costs[name] += median(taken[WARM:])
-    return [Cost(name, runs[name], taken) for name, taken in costs.most_common()]
+    whole, *each = [median(taken[WARM:]) for taken in times]
+    runs, costs, call = Counter(found), Counter[str](), min(each)
+    for name, taken in zip(found, each, strict=True):
+        costs[name] += taken - call
+    return Costs(whole, [Cost(name, runs[name], taken) for name, taken in costs.most_common()])
 
 
 def _given(model: bytes, ids: Any) -> Callable[[int], Any]:
@@ -106,21 +117,30 @@ def _ready(model: bytes, inputs: list[Any]) -> Any:
     return interpreter
 
 
-def of_onnx_runtime(file: Path, ids: Any) -> list[Cost]:
-    """The same of an ONNX model with one input, `ids`, by ONNX Runtime's own profiler: means over the runs."""
+def of_onnx_runtime(file: Path, ids: Any) -> Costs:
+    """The same of an ONNX model with one input, `ids`, by ONNX Runtime's own profiler: means over the runs.
+
+    The model as a whole takes its turns without the profiler.
+    """
     import onnxruntime
 
+    times = []
     with tempfile.TemporaryDirectory() as directory:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.enable_profiling = 1, True
-        options.profile_file_prefix = str(Path(directory) / "profile")
-        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        options.intra_op_num_threads = 1
+        plain = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        options.enable_profiling, options.profile_file_prefix = True, str(Path(directory) / "profile")
+        profiled = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         for _ in range(ROUNDS):
-            session.run(None, {"ids": ids})
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    runs, times = Counter[str](), Counter[str]()
+            profiled.run(None, {"ids": ids})
+            started = time.perf_counter()
+            plain.run(None, {"ids": ids})
+            times.append(1e3 * (time.perf_counter() - started))
+        events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
+    runs, costs = Counter[str](), Counter[str]()
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             runs[event["args"]["op_name"]] += 1
-            times[event["args"]["op_name"]] += event["dur"] / 1e3
-    return [Cost(name, runs[name] // ROUNDS, taken / ROUNDS) for name, taken in times.most_common()]
+            costs[event["args"]["op_name"]] += event["dur"] / 1e3
+    operators = [Cost(name, runs[name] // ROUNDS, taken / ROUNDS) for name, taken in costs.most_common()]
+    return Costs(median(times), operators)
