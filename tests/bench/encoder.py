@@ -8,7 +8,6 @@ operators, in float and with int8 weights (one scale a column, activations quant
 padding, so that it needs no mask. They take turns; medians. Then the same 32 tokens, operator by operator.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from handler.bundle import EMBED, Signature
-from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, RUNTIME, Interpreter
+from handler.interpreter import RUNTIME, Interpreter
 from tests.bench.operators import Costs, of_onnx_runtime, of_tensorflow_lite
 from training.checkpoint import ENDS, Checkpoint, open_checkpoint
 from training.families.encoder import MAX_TOKENS, lengths
@@ -70,9 +69,7 @@ def print_costs(who: str, costs: Costs) -> None:
 
 
 def runner(model: bytes, length: int, threads: int) -> Callable[[], Any]:
-    # As many processors as that memory buys.
-    os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(threads * MEMORY_OF_ONE_PROCESSOR)
-    run = Interpreter(model).runner(f"{EMBED}_1x{length}")
+    run = Interpreter(model, threads).runner(f"{EMBED}_1x{length}")
     ids = np.arange(2000, 2000 + length, dtype=np.int32)[None]
     return lambda: run(ids)
 

@@ -110,7 +110,7 @@ def _constant(whole: Any, tensor: Any) -> bool:
 
 def _ready(model: bytes, inputs: list[Any]) -> Any:
     """An interpreter of the model, with its inputs set."""
-    interpreter = Interpreter(model)._interpreter
+    interpreter = Interpreter(model, threads=1)._interpreter
     interpreter.allocate_tensors()
     for place, value in zip(interpreter.get_input_details(), inputs, strict=True):
         interpreter.set_tensor(place["index"], value)
