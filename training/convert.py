@@ -30,9 +30,13 @@ NEWEST_VERSIONS = {
 }  # fmt: skip
 
 
-def signatures_for(lengths: Sequence[int]) -> list[Signature]:
-    """Every (batch, length) that a model gets a function for."""
-    return [Signature(batch, length) for batch in BATCHES for length in lengths]
+def signatures_for(lengths: Sequence[int], pretrained: bool) -> list[Signature]:
+    """Every (batch, length) that a model gets a function for.
+
+    An encoder takes its texts one by one: ai-edge-litert runs them in a batch no faster, and copies the weights for
+    each function.
+    """
+    return [Signature(batch, length) for batch in (BATCHES[:1] if pretrained else BATCHES) for length in lengths]
 
 
 def convert(

@@ -323,7 +323,9 @@ def _manifest(
         activation=task.activation,
         max_tokens=spec.max_tokens,
         embedding_width=embedding_width,
-        signatures=signatures_for((options.family.lengths or lengths_up_to)(spec.max_tokens)),
+        signatures=signatures_for(
+            (options.family.lengths or lengths_up_to)(spec.max_tokens), options.family.pretrained is not None
+        ),
         temperature=1.0,
         threshold=0.0,
         quantization="none",

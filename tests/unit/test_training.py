@@ -119,7 +119,9 @@ def test_every_family_trains_converts_and_serves_on_every_runtime(
 
     assert said["parity"]["float_max_difference"] <= FLOAT_TOLERANCE == 1e-5
     assert said["parity"]["agreement"] >= QUANTIZED_AGREEMENT == 0.995
-    check_operations(load(path).model)
+    bundle = load(path)
+    check_operations(bundle.model)
+    assert {s.batch for s in bundle.manifest.signatures} == ({1} if family == "encoder" else {1, 32})
     for python in PYTHONS:
         command = [python, "-c", REPLAY, path]
         replayed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
