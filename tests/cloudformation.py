@@ -1,13 +1,17 @@
 """Templates as CloudFormation reads them: short forms made long, and the serverless transform, by AWS's own code."""
 
 import json
+import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import yaml
+from support import ROOT
 
 SERVERLESS = "AWS::Serverless-2016-10-31"
 MANAGED = ("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
+PACKAGES = "s3://packages/first"
 
 
 class Loader(yaml.SafeLoader):
@@ -42,10 +46,23 @@ def translated(template: dict[str, Any], fetch: Callable[[str], str]) -> dict[st
     from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
     from samtranslator.translator.transform import transform
 
+    os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # which it asks for, and never calls
     loader = ManagedPolicyLoader(None)
     loader._policy_map = {name: f"arn:aws:iam::aws:policy/{name}" for name in MANAGED}
     found: dict[str, Any] = transform(json.loads(json.dumps(template)), {}, loader)
     return found
+
+
+@cache
+def translated_file(path: str, code: str = PACKAGES) -> dict[str, Any]:
+    """A template of this repository, after `sam package` put what it names at `code`, and translated."""
+    source = read((ROOT / path).read_text(encoding="utf-8"))
+    for resource in source["Resources"].values():
+        for name in ("CodeUri", "DefinitionUri", "Location"):
+            if name in resource.get("Properties", {}):
+                resource["Properties"][name] = code
+    folder = (ROOT / path).parent
+    return translated(source, lambda location: (folder / location).read_text(encoding="utf-8"))
 
 
 def _included(part: Any, fetch: Callable[[str], str]) -> Any:

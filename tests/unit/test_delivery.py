@@ -209,20 +209,6 @@ def test_no_role_is_made_or_widened_without_the_boundary() -> None:
             assert action not in ("iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion", "iam:*")
 
 
-@pytest.mark.parametrize("template", ["template.yaml", "infra/bulk.yaml"])
-def test_every_role_of_the_stack_has_the_boundary(template: str) -> None:
-    found = read((ROOT / template).read_text(encoding="utf-8"))
-    bounded = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
-    roles = [one["Properties"] for one in found["Resources"].values() if one["Type"] == "AWS::IAM::Role"]
-
-    assert roles
-    assert all(role["PermissionsBoundary"] == bounded for role in roles)
-    if template == "template.yaml":
-        assert found["Globals"]["Function"]["PermissionsBoundary"] == bounded
-        assert found["Resources"]["ApiFunction"]["Properties"]["DeploymentPreference"]["Role"]
-        assert found["Resources"]["Bulk"]["Properties"]["Parameters"]["PermissionsBoundaryArn"]
-
-
 def test_the_variables_of_deploy_one_are_outputs_of_the_delivery_stack() -> None:
     outputs = read((ROOT / "infra/delivery.yaml").read_text(encoding="utf-8"))["Outputs"]
     used = set(re.findall(r"vars\.(\w+)", (ROOT / ".github/workflows/deploy-one.yml").read_text(encoding="utf-8")))

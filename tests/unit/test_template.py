@@ -64,10 +64,41 @@ def test_every_function_that_loads_the_bundle_finds_it_where_model_uri_says() ->
     assert TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["MODEL_URI"] == "ModelUri"
     functions = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
     assert set(functions) == {"ApiFunction", "BatchFunction", "ReplayFunction"}
-    for properties in functions.values():
-        assert ["HasModelUri", "MayFetchModel", "AWS::NoValue"] in properties["Policies"]
-    (statement,) = RESOURCES["MayFetchModel"]["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Action"] == "s3:GetObject"
+
+
+# --- what a stranger can spend ----------------------------------------------------------------------
+
+
+def test_a_call_that_needs_no_key_gets_little_and_the_others_are_named() -> None:
+    contract = yaml.safe_load((ROOT / "infra/openapi.yaml").read_text(encoding="utf-8"))["paths"]
+    keyed = {
+        (path, method.upper())
+        for path, methods in contract.items()
+        for method in ("get", "post")
+        if methods.get(method, {}).get("security")
+    }
+    everything, *named = RESOURCES["Api"]["Properties"]["MethodSettings"]
+
+    assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
+    assert everything["ThrottlingRateLimit"] == "OpenRate"
+    assert {(one["ResourcePath"][1:].replace("~1", "/"), one["HttpMethod"]) for one in named} == keyed
+    for one in named:
+        assert one["ThrottlingRateLimit"] == "StageRate"
+        for setting in ("MetricsEnabled", "LoggingLevel", "DataTraceEnabled"):
+            assert one[setting] == everything[setting]
+
+
+def test_the_api_s_function_is_bounded_and_has_room_for_what_a_plan_lets_through_at_once() -> None:
+    defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
+
+    assert RESOURCES["ApiFunction"]["Properties"]["ReservedConcurrentExecutions"][1] == "ReservedConcurrency"
+    assert defaults["ReservedConcurrency"] >= defaults["StandardBurst"]
+    assert defaults["OpenRate"] < defaults["StandardRate"] < defaults["StageRate"]
+
+
+def test_what_the_whole_account_logs_with_outlives_the_stack() -> None:
+    for name in ("GatewayLogRole", "GatewayAccount"):
+        assert (RESOURCES[name]["DeletionPolicy"], RESOURCES[name]["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
 def test_the_parameters_that_a_bundle_s_needs_give_are_there() -> None:
