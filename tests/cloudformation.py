@@ -12,6 +12,7 @@ from support import ROOT
 SERVERLESS = "AWS::Serverless-2016-10-31"
 MANAGED = ("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
 PACKAGES = "s3://packages/first"
+TEMPLATE = "https://packages.s3.amazonaws.com/stack-in-the-stack.yaml"
 
 
 class Loader(yaml.SafeLoader):
@@ -58,9 +59,8 @@ def translated_file(path: str, code: str = PACKAGES) -> dict[str, Any]:
     """A template of this repository, after `sam package` put what it names at `code`, and translated."""
     source = read((ROOT / path).read_text(encoding="utf-8"))
     for resource in source["Resources"].values():
-        for name in ("CodeUri", "DefinitionUri", "Location"):
-            if name in resource.get("Properties", {}):
-                resource["Properties"][name] = code
+        for name in {"CodeUri", "DefinitionUri", "Location", "TemplateURL"} & set(resource.get("Properties", {})):
+            resource["Properties"][name] = code if name.endswith("Uri") else TEMPLATE
     folder = (ROOT / path).parent
     return translated(source, lambda location: (folder / location).read_text(encoding="utf-8"))
 

@@ -81,9 +81,9 @@ Look = Callable[[str, str | None], Any] | None
 class Stack:
     """A translated template with parameters: what is made of it."""
 
-    def __init__(self, path: str, name: str, given: dict[str, Any]) -> None:
+    def __init__(self, path: str, name: str, given: dict[str, Any], template: dict[str, Any] | None = None) -> None:
         self.path, self.name = path, name
-        self.template = translated_file(path)
+        self.template = template or translated_file(path)
         self.parameters = {
             key: given.get(key, one.get("Default")) for key, one in self.template.get("Parameters", {}).items()
         }

@@ -35,7 +35,8 @@ def allowed(role: str) -> list[dict[str, Any]]:
     """The statements of a role's policies, each with lists of actions and resources."""
     found = []
     for policy in DELIVERY[role]["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        for one in policy["PolicyDocument"]["Statement"]:
+            _, statement, *_ = one.get("Fn::If", [None, one])  # with a key
             lists = {key: many(statement[key]) for key in ("Action", "Resource")}
             found.append(lists | {"Condition": statement.get("Condition", {})})
     return found
@@ -192,6 +193,7 @@ def test_what_can_be_named_is_named() -> None:
         "logs:DeleteQueryDefinition",
         "logs:DescribeLogGroups",
         "logs:DescribeQueryDefinitions",
+        "logs:DescribeResourcePolicies",
         "logs:PutQueryDefinition",
     }
     for statement in allowed("StackRole"):

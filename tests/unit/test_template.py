@@ -77,13 +77,19 @@ def test_a_call_that_needs_no_key_gets_little_and_the_others_are_named() -> None
         for method in ("get", "post")
         if methods.get(method, {}).get("security")
     }
+    image = yaml.load((ROOT / "infra/image.yaml").read_text(encoding="utf-8"), Loader)["Resources"]["Api"]["Properties"]
+    for properties, low, high in ((RESOURCES["Api"]["Properties"], "OpenRate", "StageRate"), (image, 10, 200)):
+        everything, *named = properties["MethodSettings"]
+        assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
+        assert everything["ThrottlingRateLimit"] == low
+        assert {(one["ResourcePath"][1:].replace("~1", "/"), one["HttpMethod"]) for one in named} == keyed
+        assert {one["ThrottlingRateLimit"] for one in named} == {high}
+
+
+def test_what_is_said_of_all_methods_is_said_of_those_that_are_named() -> None:
     everything, *named = RESOURCES["Api"]["Properties"]["MethodSettings"]
 
-    assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
-    assert everything["ThrottlingRateLimit"] == "OpenRate"
-    assert {(one["ResourcePath"][1:].replace("~1", "/"), one["HttpMethod"]) for one in named} == keyed
     for one in named:
-        assert one["ThrottlingRateLimit"] == "StageRate"
         for setting in ("MetricsEnabled", "LoggingLevel", "DataTraceEnabled"):
             assert one[setting] == everything[setting]
 
