@@ -72,18 +72,25 @@ def layout_of(name: str, text_column: str = "text", id_column: str = "id") -> La
     return Layout(form, packed, text_column, id_column if id_column != text_column else "")
 
 
-def records(pieces: Iterable[bytes], layout: Layout) -> Iterator[Row]:
+def records(pieces: Iterable[bytes], layout: Layout, look: Callable[[], None] = lambda: None) -> Iterator[Row]:
     """Gives every row of a file, in order. One that breaks off ends in a Rejected that says so (`damage`).
 
     Raises Refused if the file as a whole makes no sense: a table without the text column.
     """
     last = 0
+    pieces = _watched(pieces, look)
     try:
         for row in _READERS[layout.format](lines(unpacked(pieces) if layout.gzip else pieces), layout):
             last = row.line
             yield row
     except Damaged as error:
         yield Rejected(last + 1, str(error), damage=True)
+
+
+def _watched(pieces: Iterable[bytes], look: Callable[[], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        look()
+        yield piece
 
 
 def unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
