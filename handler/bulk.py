@@ -58,7 +58,7 @@ class Batch(Struct, frozen=True, rename="pascal"):
     items: list[Item]
     results: dict[str, int] = {}
     parts: list[str] = []
-    tally: Tally = Tally()
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 def answer(event: dict[str, Any], classifier: Classifier, seconds_left: Seconds, work: Work) -> dict[str, Any]:
