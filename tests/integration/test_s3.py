@@ -197,6 +197,32 @@ def test_a_version_that_is_current_again_gets_its_outputs_back(aws: Cloud, write
     assert len(aws.predictions("a.jsonl")) == 2
 
 
+def test_bytes_that_come_back_do_not_let_older_predictions_in(aws: Cloud) -> None:
+    # GIVEN a version that was done, and a worker that is about to write the predictions of the next
+    handle(s3_event("a.jsonl", aws.put("a.jsonl", TWO_LINES)))
+    between = aws.put("a.jsonl", TWO_LINES * 2)
+    newest = ""
+
+    def put_again(environ: dict[str, Any], _: Any, __: Application) -> None:
+        nonlocal newest
+        if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith("predictions.jsonl"):
+            aws.fault = None
+            newest = aws.put("a.jsonl", TWO_LINES)
+            handle(s3_event("a.jsonl", newest))
+
+    aws.fault = put_again
+
+    # WHEN the first one's content comes back and is done, so that the predictions' ETag is what the worker has seen
+    handle(s3_event("a.jsonl", between))
+
+    # THEN what is there in the end is the newest version's
+    summary, head = aws.summary("a.jsonl"), aws.client("s3").head_object(Bucket=OUT, Key="a.jsonl.predictions.jsonl")
+    assert newest
+    assert summary["source"]["version_id"] == newest
+    assert summary["output"]["etag"] == head["ETag"]
+    assert len(aws.predictions("a.jsonl")) == 2
+
+
 def test_outputs_stay_when_their_object_is_deleted(aws: Cloud) -> None:
     version = aws.put("a.jsonl", TWO_LINES)
     handle(s3_event("a.jsonl", version))
