@@ -236,17 +236,16 @@ def test_outputs_stay_when_their_object_is_deleted(aws: Cloud) -> None:
     assert len(aws.predictions("a.jsonl")) == 2
 
 
-def test_no_two_summaries_are_alike(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a clock that stands still
-    monkeypatch.setattr("handler.attempt.time.time", lambda: 1_800_000_000.0)
+def test_no_two_summaries_are_alike(aws: Cloud) -> None:
+    """Whatever the clock says: each attempt draws a name."""
     event = s3_event("a.jsonl", aws.put("a.jsonl", TWO_LINES))
-    found = []
-    for _ in range(2):
+    names = set()
+    for _ in range(3):
         handle(event)
-        found.append(aws.get("a.jsonl.summary.json"))
+        names.add(aws.summary("a.jsonl")["attempt"])
         aws.client("s3").delete_object(Bucket=OUT, Key="a.jsonl.summary.json")
 
-    assert found[0] != found[1]
+    assert len(names) == 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"], ids=["while it is read", "before it is written"])
@@ -333,6 +332,14 @@ def test_without_versions_new_content_is_no_duplicate(aws: Cloud, plain: Callabl
     plain(TWO_LINES * 2)
 
     assert len(aws.predictions("a.jsonl")) == 4
+
+
+def test_without_versions_outputs_stay_when_their_object_is_deleted(aws: Cloud, plain: Callable[..., Any]) -> None:
+    plain(TWO_LINES)
+    aws.client("s3").delete_object(Bucket="plain", Key="a.jsonl")
+    plain()  # the event comes again, late
+
+    assert aws.summary("a.jsonl")["status"] == "complete"
 
 
 def test_without_versions_the_same_bytes_with_better_metadata_are_classified(
