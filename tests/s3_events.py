@@ -17,6 +17,7 @@ class Invocation:
 
     aws_request_id = "a-request"
     function_name = "batch"
+    function_version = "$LATEST"
     memory_limit_in_mb = 1769
     invoked_function_arn = "arn:aws:lambda:local:000000000000:function:batch"
 
