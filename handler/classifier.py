@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from handler.bundle import EMBED, PREDICT, Bundle, Signature
+from handler.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.errors import BundleError, InvalidRequest
 from handler.interpreter import RUNTIME, Interpreter
 from handler.schema import Contribution, Prediction, Score
@@ -114,10 +114,10 @@ class Classifier:
         manifest = self.manifest
         scores = [Score(manifest.labels[i], round(p, 6)) for i, p in zip(order, ranked, strict=True)]
         applicable: list[str] | UnsetType = UNSET
-        certain = ranked[0] >= manifest.threshold
+        certain = scores[0].score >= manifest.threshold
         if manifest.activation == "independent":
             applicable = [label for label, p in zip(manifest.labels, output.tolist(), strict=True) if p >= 0.5]
-            certain = bool(np.abs(output - 0.5).min() + 0.5 >= manifest.threshold)
+            certain = round(float(np.abs(output - 0.5).min()) + 0.5, 6) >= manifest.threshold
         return Prediction(
             *read,
             label=scores[0].label,
@@ -138,7 +138,7 @@ class Classifier:
 
     def predict(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Token ids of n texts -> [n, labels] calibrated probabilities or distances, or [n, 1] values."""
-        return activate(self.logits(ids), self.manifest.activation, self.manifest.temperature)
+        return probabilities(self.manifest, self.logits(ids))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokenizes; tokenizer.json itself says where an over-long text is cut."""
@@ -189,20 +189,27 @@ def _spans(encoding: Encoding) -> list[Span]:
     return spans
 
 
-def activate(logits: NDArray[np.float32], activation: str, temperature: float) -> NDArray[np.float64]:
+def probabilities(manifest: Manifest, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a bundle says where its network says these logits [n, width]."""
+    return activate(logits, manifest.activation, manifest.temperature, manifest.smoothing)
+
+
+def activate(
+    logits: NDArray[np.float32], activation: str, temperature: float, smoothing: float = 0.0
+) -> NDArray[np.float64]:
     """What a network's output [n, width] means: see `Manifest.activation`.
 
     Probabilities are calibrated by temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural
-    Networks", eq. 9.
+    Networks", eq. 9; then `smoothing` of each is the uniform distribution's, which changes no ranking.
     """
     if activation in ("identity", "distance"):
         return logits.astype(np.float64)
     scaled = logits.astype(np.float64) / temperature
     if activation == "independent":
         independent: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -scaled))
-        return independent
+        return (1 - smoothing) * independent + smoothing / 2
     if activation == "sigmoid":
         scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return normalised
+    return (1 - smoothing) * normalised + smoothing / scaled.shape[1]
