@@ -1,9 +1,9 @@
 """The contract as API Gateway imports it: which bodies it refuses, what it calls, and what it answers of itself.
 
 A REST API understands less than OpenAPI. AWS lists what it leaves out ("Amazon API Gateway important notes"), and the
-editions of that list differ; so a model holds only what the examples of models in AWS's own guide hold ("Data models
-for REST APIs"). Without an assertion a schema accepts more, never less, unless it stood under `not`, which is left out
-whole. The function refuses the rest.
+editions of that list differ; so a model holds only what the models in AWS's own guide hold ("Data models for REST
+APIs", "Additional mapping template example for REST APIs"). Without an assertion a schema accepts more, never less,
+unless it stood under `not`, which is left out whole. The function refuses the rest.
 """
 
 import json
