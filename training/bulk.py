@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.errors import Refused
 from handler.jobs import PREDICTIONS, SUMMARY
+from handler.lines import lines, unpacked
 from handler.objects import client
-from handler.records import layout_of, lines, unpacked
+from handler.records import layout_of
 from training.cost import function_seconds, prices
 from training.errors import InputError, WorkError
 
