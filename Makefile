@@ -15,7 +15,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
+.PHONY: help setup run contract test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -23,6 +23,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make test     lint, types, and every test"
+	@echo "make contract what API Gateway imports, infra/gateway.yaml, from infra/openapi.yaml"
 	@echo "make bench    measure the request path, and how fast families train"
 	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
 	@echo "make bench-accuracy DATA=...   train the families and their peers on directories of train/dev/test.tsv"
@@ -43,6 +44,9 @@ setup: .venv/ready
 run: $(MODEL)/manifest.json
 	$(SAY) "serving $(MODEL); stop with Ctrl-C"
 	@.venv/bin/fenlei serve $(MODEL) --host $(HOST) --port $(PORT)
+
+contract: .venv/ready
+	@.venv/bin/python -m build.contract
 
 # --- environments ---------------------------------------------------------------------------------
 

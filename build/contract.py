@@ -1,4 +1,7 @@
-"""The contract as it is served: infra/openapi.yaml without what is Amazon's, as JSON."""
+"""What is made of the contract, infra/openapi.yaml: what the handler serves, and what API Gateway imports.
+
+python -m build.contract    writes infra/gateway.yaml
+"""
 
 import json
 from pathlib import Path
@@ -6,16 +9,22 @@ from typing import Any
 
 import yaml
 
+from build import gateway
+
 SOURCE = Path(__file__).parent.parent / "infra" / "openapi.yaml"
+GATEWAY = SOURCE.with_name("gateway.yaml")
+
+
+def read() -> dict[str, Any]:
+    """The contract itself."""
+    found: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return found
 
 
 def served() -> str:
-    """Reads the source; paths are relative to where the document lies, so that a stage prefix does no harm."""
-    document = _public(yaml.safe_load(SOURCE.read_text(encoding="utf-8")))
-    return json.dumps(document | {"servers": [{"url": "."}]}, ensure_ascii=False, separators=(",", ":"))
+    """The contract as /openapi.json; paths are relative to where it lies, so that a stage prefix does no harm."""
+    return json.dumps(read() | {"servers": [{"url": "."}]}, ensure_ascii=False, separators=(",", ":"))
 
 
-def _public(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _public(inner) for key, inner in value.items() if not str(key).startswith("x-amazon-")}
-    return [_public(inner) for inner in value] if isinstance(value, list) else value
+if __name__ == "__main__":
+    GATEWAY.write_text(gateway.text(read()), encoding="utf-8")

@@ -32,7 +32,7 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """Answers one proxy event of API Gateway; whatever goes wrong becomes a problem+json response."""
     started = time.perf_counter()
     request = http.read(event)
-    route = find(request.path)
+    route = find(request.path, request.resource)
     error: RequestError | None = None
     try:
         response = answer(route, request)
@@ -57,8 +57,11 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
     return response
 
 
-def find(path: str) -> str:
-    """Finds the route of a path; NOWHERE if there is none."""
+def find(path: str, resource: str = "") -> str:
+    """Finds a route: the gateway's own word for it, or that of a path, which may end in a slash; else NOWHERE."""
+    if resource in ROUTES:
+        return resource
+    path = path.removesuffix("/") or path
     if path in ROUTES and path != MODEL:
         return path
     parent, _, name = path.rpartition("/")
@@ -115,7 +118,7 @@ def model(request: http.Request) -> schema.ModelInfo:
     """GET /v1/models/{name}"""
     from urllib.parse import unquote
 
-    return _info(models().get(unquote(request.path.rpartition("/")[2])).manifest)
+    return _info(models().get(unquote(request.path.removesuffix("/").rpartition("/")[2])).manifest)
 
 
 def health(request: http.Request) -> schema.HealthResponse:

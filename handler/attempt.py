@@ -1,34 +1,46 @@
 """One object's way from source to predictions and summary, so that it may be begun any number of times.
 
-The order of the steps is what makes it safe; docs/s3.md says which guarantee of S3 each one leans on.
+Work is reconciled by level: whatever an event said, the outputs are made to match the version that is current now,
+unless they do already. The order of the steps is what makes it safe; docs/s3.md says which guarantee of S3 each one
+leans on.
 
-1. What do the output's keys hold?   2. Which version is current?   3. Nothing to do: superseded, or done already?
-4. Read that version, classify, upload.   5. Make the predictions visible if their key still holds what it held at 1.
-6. Write the summary, which names the predictions it belongs to, on the same condition.
+1. What does the summary say?   2. Which predictions are there?   3. Which version is current?   Nothing to do, if the
+summary speaks of that version, this model, and those predictions.
+4. Read that version, classify, upload.   5. Make the predictions visible if their key still holds what it held at 2.
+6. Write the summary, which names the predictions it belongs to, if the one of 1 still stands.   7. Is the version
+still current? If not, or if a condition failed, begin again at 1.
 
-A version that comes later changes what 1 saw, so that an older one fails at 5 or 6; one that came before is seen at 2.
+No two summaries are alike, so that 6 succeeds only if nobody else wrote one since 1. Predictions may be alike: somebody
+late can still write at 5 what is out of date, but then fails at 6. So nobody is done before the outputs are right,
+unless somebody else has touched them who is not done.
 """
 
+import hashlib
+import secrets
 import time
+import zlib
 from copy import deepcopy
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
+import tokenizers
 from msgspec.structs import replace
 
-from handler import objects
+from handler import batch, objects
 from handler.batch import Tally, answer, pack, text_column, windows
 from handler.classifier import Classifier
-from handler.errors import Changed, FileError, Gone, Refused
-from handler.jobs import PREDICTIONS, SUMMARY, Before, Checkpoint, Job, Outcome, Seconds, Summary
-from handler.objects import Found, Source, Upload, Written
+from handler.errors import Changed, FileError, OutOfTime, Refused
+from handler.interpreter import RUNTIME
+from handler.jobs import PREDICTIONS, RESERVE_SECONDS, SUMMARY, Before, Checkpoint, Job, Outcome, Seconds, Summary
+from handler.objects import Source, Upload, Written
 from handler.records import Layout, layout_of, records
 from handler.schema import ModelName
 
 ATTEMPTS = 3
-RESERVE_SECONDS = 10
 MAX_KEY_BYTES = 1024
 
 
@@ -61,75 +73,90 @@ class _Attempt:
         job = self.job
         content, summary_etag = objects.read(job.output_bucket, job.output_key + SUMMARY)
         before = Before(objects.etag_of(job.output_bucket, self.predictions), summary_etag)
-        source = Source(job.bucket, job.key, job.version_id)
+        said = _decoded(content)
+        true = said is not None and (not said.output or said.output.etag == before.predictions)
+        source = objects.look(job.bucket, job.key)
+        if not source:
+            self._let_go()
+            if true:  # of an earlier version: what it says and what is there still belong together
+                return Outcome("deleted")
+            return self._conclude("deleted", before, Tally(), None, None, "The object was deleted before it was read.")
+        if said and true and (said.source, said.model) == (source, self.model):
+            self._let_go()
+            return Outcome("duplicate")
         try:
-            found = objects.look(job.bucket, job.key)
-            source = found.source
-            if job.version_id and source.version_id != job.version_id:
-                self._let_go()
-                return Outcome("superseded")
-            if _done(content, source, self.model, before):
-                return Outcome("duplicate")
-            return self._classify(found, before)
-        except (Gone, Refused) as error:
-            status = "deleted" if isinstance(error, Gone) else "refused"
-            if _done(content, source, self.model, before):
-                return Outcome("duplicate")
-            return self._conclude(status, before, Tally(), source, None, str(error))
+            return self._classify(source, before)
+        except Refused as error:
+            return self._conclude("refused", before, Tally(), source, None, str(error))
 
-    def _classify(self, found: Found, before: Before) -> Outcome:
-        layout = _layout(found, text_column(self.classifier.manifest))
-        top_k = _top_k(found.metadata)
-        tally, done = Tally(), 0
-        upload = Upload(self.job.output_bucket, self.predictions, **self._headers(found.source))
-        checkpoint = self.job.checkpoint
-        if checkpoint:
-            if (checkpoint.source, checkpoint.model_version, checkpoint.before) != (
-                found.source,
-                self.model.version,
-                before,
-            ):
-                self._let_go()
-                raise Changed("The object, the model or the output was replaced since the checkpoint.")
-            upload.resume(checkpoint.upload)
-            tally, done = deepcopy(checkpoint.tally), checkpoint.windows
-        number, slowest = done, 0.0
+    def _classify(self, source: Source, before: Before) -> Outcome:
+        layout = _layout(source, text_column(self.classifier.manifest))
+        top_k = _top_k(source.settings)
+        upload, tally, done = self._begin(source, before)
+        number, slowest, began = 0, 0.0, time.monotonic()
         try:
-            for number, window in enumerate(windows(records(objects.pieces(found.source), layout)), 1):
-                began = time.monotonic()
-                if number > done:
+            for window in windows(records(objects.pieces(source), layout, self._look)):
+                if number >= done:
                     block, counted = answer(window, self.classifier, top_k)
                     upload.write(pack(block, self.packed))
                     tally.add(counted)
+                number += 1
                 slowest = max(slowest, time.monotonic() - began)
-                if self.seconds_left() < RESERVE_SECONDS + 2 * slowest:
-                    return self._pause(found.source, before, number, done, tally, upload)
+                self._look(2 * slowest)
+                began = time.monotonic()
             if self.packed and not number:
                 upload.write(pack(b"", self.packed))
             written = upload.complete(before.predictions)
+        except OutOfTime:
+            return self._pause(source, before, number, done, tally, upload)
         except BaseException as error:
-            if not checkpoint or isinstance(error, Changed):  # else another attempt goes on from the checkpoint
+            if not self.job.checkpoint or isinstance(error, Changed):  # else another attempt goes on from there
                 upload.abort()
             raise
         reason = tally.damage or ("" if tally.lines else "The object is empty.")
-        return self._conclude("damaged" if tally.damage else "complete", before, tally, found.source, written, reason)
+        return self._conclude("damaged" if tally.damage else "complete", before, tally, source, written, reason)
+
+    def _begin(self, source: Source, before: Before) -> tuple[Upload, Tally, int]:
+        """The upload, what is counted so far, and the number of windows that are done. Raises Changed."""
+        upload = Upload(self.job.output_bucket, self.predictions, **self._headers(source))
+        checkpoint = self.job.checkpoint
+        if not checkpoint:
+            return upload, Tally(), 0
+        then = (checkpoint.source, checkpoint.model_version, checkpoint.before, checkpoint.made_by)
+        if then != (source, self.model.version, before, made_by()):
+            self._let_go()
+            raise Changed("The object, the model, the code or the output was replaced since the checkpoint.")
+        upload.resume(checkpoint.upload)
+        return upload, deepcopy(checkpoint.tally), checkpoint.windows
+
+    def _look(self, needed: float = 0) -> None:
+        """Looks at the clock; also called while bytes are read, unpacked and skipped. Raises OutOfTime."""
+        if self.seconds_left() < RESERVE_SECONDS + needed:
+            raise OutOfTime("The invocation is nearly over.")
 
     def _pause(self, source: Source, before: Before, number: int, done: int, tally: Tally, upload: Upload) -> Outcome:
         if number <= done:
-            raise FileError(f"{self.job.key} is too large to be read up to window {done} in one invocation.")
+            if not self.job.checkpoint:
+                upload.abort()
+            raise FileError(
+                f"{self.job.key} cannot be read beyond window {number} in one invocation; split it, "
+                "or raise BatchTimeout."
+            )
         paused = upload.pause(f"{source.version_id or source.etag} {number}")
         checkpoint = Checkpoint(
-            source, self.model.version, before, number, tally, paused, self.started, self.invocations
+            source, self.model.version, before, made_by(), number, tally, paused, self.started, self.invocations
         )
         return Outcome("paused", checkpoint=checkpoint)
 
     def _conclude(
-        self, status: str, before: Before, tally: Tally, source: Source, written: Written | None, reason: str
+        self, status: str, before: Before, tally: Tally, source: Source | None, written: Written | None, reason: str
     ) -> Outcome:
+        """Writes the summary. Raises Changed if what it speaks of is not current any more."""
+        job = self.job
         summary = Summary(
             status=status,
             reason=reason,
-            source=source,
+            source=source or Source(job.bucket, job.key, job.version_id),
             model=self.model,
             output=written,
             tally=tally,
@@ -137,10 +164,12 @@ class _Attempt:
             started=datetime.fromtimestamp(self.started, UTC).isoformat(timespec="milliseconds"),
             seconds=round(time.time() - self.started, 3),
             invocations=self.invocations,
+            attempt=secrets.token_hex(8),
         )
         body = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
-        key = self.job.output_key + SUMMARY
-        objects.write(self.job.output_bucket, key, body, before.summary, ContentType="application/json")
+        objects.write(job.output_bucket, job.output_key + SUMMARY, body, before.summary, ContentType="application/json")
+        if objects.look(job.bucket, job.key) != source:
+            raise Changed("Another version became current meanwhile.")
         return Outcome(status, summary)
 
     def _let_go(self) -> None:
@@ -156,29 +185,46 @@ class _Attempt:
         return {"ContentType": "application/gzip" if self.packed else "application/x-ndjson", "Metadata": metadata}
 
 
-def _done(content: bytes, source: Source, model: ModelName, before: Before) -> bool:
-    """Whether the summary speaks of this version, this model, and the predictions that are there."""
+@cache
+def _code() -> bytes:
+    """A digest of the code that this process runs."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(here.rglob("*.py")):
+        digest.update(str(path.relative_to(here)).encode() + b"\0" + path.read_bytes())
+    return digest.digest()
+
+
+def made_by() -> str:
+    """Names all that decides how windows are cut, answered and packed: bounds, code, and what the code runs on."""
+    bounds = f"{batch.WINDOW_ROWS} {batch.WINDOW_CHARACTERS}"
+    runs_on = f"{RUNTIME} {tokenizers.__version__} {zlib.ZLIB_RUNTIME_VERSION}"
+    return hashlib.sha256(_code() + f" {bounds} {runs_on}".encode()).hexdigest()
+
+
+def _decoded(content: bytes) -> Summary | None:
     try:
-        summary = msgspec.json.decode(content, type=Summary)
+        return msgspec.json.decode(content, type=Summary)
     except msgspec.DecodeError:
-        return False
-    then = summary.source
-    same = then.version_id == source.version_id if source.version_id else then.etag == source.etag
-    return same and summary.model == model and (not summary.output or summary.output.etag == before.predictions)
+        return None
 
 
-def _layout(found: Found, column: str) -> Layout:
-    """From the object's name and metadata: `text-column`, `id-column` (percent-encoded, since metadata is ASCII)."""
+def _layout(source: Source, column: str) -> Layout:
+    """From the object's name and metadata: `text-column`, `id-column` (percent-encoded, since metadata is ASCII).
+
+    Raises Refused for an archived object or another suffix.
+    """
+    settings = source.settings
+    if archive := settings.get("archive"):
+        raise Refused(f"The object lies in the archive {archive}; restore it, and put it here again.")
     layout = layout_of(
-        found.source.key,
-        unquote(found.metadata.get("text-column", "")) or column,
-        unquote(found.metadata.get("id-column", "id")),
+        source.key, unquote(settings.get("text-column", "")) or column, unquote(settings.get("id-column", "id"))
     )
-    return layout._replace(gzip=layout.gzip or "gzip" in found.content_encoding)
+    return layout._replace(gzip=layout.gzip or "gzip" in settings.get("content-encoding", ""))
 
 
-def _top_k(metadata: dict[str, str]) -> int:
-    asked = metadata.get("top-k", "1")
+def _top_k(settings: dict[str, str]) -> int:
+    asked = settings.get("top-k", "1")
     if not (asked.isdecimal() and int(asked) > 0):
         raise Refused("The metadata top-k is no number from 1 on; put the object here again with a better one.")
     return int(asked)

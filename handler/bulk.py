@@ -5,20 +5,25 @@ What `answer` returns is the next event if something is left to do, so that the 
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from handler import objects
+from handler.batch import Tally, text_column
 from handler.batch import answer as predict
-from handler.batch import text_column
 from handler.classifier import Classifier
 from handler.errors import EventError, FileError
-from handler.jobs import PREDICTIONS, SUMMARY, Checkpoint, Job, Outcome, Seconds
+from handler.jobs import PREDICTIONS, RESERVE_SECONDS, SUMMARY, Checkpoint, Job, Outcome, Seconds
 from handler.observability import log_error
 from handler.records import Rejected, Row, row_of
+
+# Rows that are answered between two looks at the clock.
+ROWS_AT_ONCE = 128
 
 Work = Callable[[Job, Classifier, Seconds], Outcome]
 
@@ -47,11 +52,13 @@ class Item(Struct, frozen=True, rename="pascal"):
 
 
 class Batch(Struct, frozen=True, rename="pascal"):
-    """One event of the state machine; `results` counts what became of the objects so far."""
+    """One event of the state machine; `results` counts what became of the objects so far, `parts` are of the rows."""
 
     batch_input: Shared
     items: list[Item]
     results: dict[str, int] = {}
+    parts: list[str] = []
+    tally: Tally = msgspec.field(default_factory=Tally)
 
 
 def answer(event: dict[str, Any], classifier: Classifier, seconds_left: Seconds, work: Work) -> dict[str, Any]:
@@ -65,7 +72,7 @@ def answer(event: dict[str, Any], classifier: Classifier, seconds_left: Seconds,
     except msgspec.ValidationError as error:
         raise EventError(f"This is no batch of the state machine: {error}.") from None
     if batch.items and batch.items[0].index >= 0:
-        return _rows(batch, classifier)
+        return _rows(batch, classifier, seconds_left)
     return _objects(batch, classifier, seconds_left, work)
 
 
@@ -108,16 +115,30 @@ def _objects(batch: Batch, classifier: Classifier, seconds_left: Seconds, work: 
     return _asdict(Batch(shared, [], results))
 
 
-def _rows(batch: Batch, classifier: Classifier) -> dict[str, Any]:
-    """Writes a part of the output: parts are named so that their order is that of the rows."""
-    shared = batch.batch_input
+def _rows(batch: Batch, classifier: Classifier, seconds_left: Seconds) -> dict[str, Any]:
+    """Writes a part of the output, of as many rows as the time allows: parts sort by name as their rows do.
+
+    Raises FileError if there was no time for any.
+    """
+    shared, items = batch.batch_input, batch.items
     column = shared.text_column or text_column(classifier.manifest)
-    block, tally = predict([_row(item, column, shared.id_column) for item in batch.items], classifier)
-    key = f"{shared.output_key}.parts/{shared.execution}/{batch.items[0].index:012d}.jsonl"
+    blocks: list[bytes] = []
+    tally, done, slowest = deepcopy(batch.tally), 0, 0.0
+    while done < len(items) and seconds_left() > RESERVE_SECONDS + 2 * slowest:
+        began = time.monotonic()
+        rows = [_row(item, column, shared.id_column) for item in items[done : done + ROWS_AT_ONCE]]
+        block, counted = predict(rows, classifier)
+        blocks.append(block)
+        tally.add(counted)
+        done += len(rows)
+        slowest = max(slowest, time.monotonic() - began)
+    if not done:
+        raise FileError("There was no time for a single row; raise BatchTimeout.")
+    key = f"{shared.output_key}.parts/{shared.execution}/{items[0].index:012d}.jsonl"
     objects.client("s3").put_object(
-        Bucket=shared.output_bucket, Key=key, Body=block, ContentType="application/x-ndjson"
+        Bucket=shared.output_bucket, Key=key, Body=b"".join(blocks), ContentType="application/x-ndjson"
     )
-    return {"Items": [], "Part": key, "Tally": msgspec.to_builtins(tally)}
+    return _asdict(Batch(shared, items[done:], parts=[*batch.parts, key], tally=tally))
 
 
 def _row(item: Item, column: str, id_column: str) -> Row:

@@ -70,7 +70,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     `task` is classify, regress or cluster. `activation` says what the network's output is: `softmax` (a logit a
     label), `sigmoid` (one logit, for the second of two labels), `independent` (a logit a label, any number of
     which apply), `identity` (a value), `distance` (to each cluster's centre). `embedding_width` is 0 if the
-    bundle cannot embed.
+    bundle cannot embed. `smoothing` is the share of chance in each probability: what the number of development texts
+    leaves open; none in bundles before 0.3.
 
     `version` is a hash of what the model is, so that the same training gives the same version; it leaves
     out the documents and `needs`, which hold timings. `seal` is a hash of the whole manifest.
@@ -98,6 +99,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     documents: dict[str, FileEntry]
     seal: str
     needs: Needs | None = None
+    smoothing: float = 0.0
 
 
 class Golden(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Texts -> predictions. Knows the bundle; knows nothing of HTTP or S3."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +10,22 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from handler.bundle import EMBED, PREDICT, Bundle, Signature
+from handler.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.errors import BundleError, InvalidRequest
 from handler.interpreter import RUNTIME, Interpreter
 from handler.schema import Contribution, Prediction, Score
 
 # A batch of b texts costs far less than b single calls; below this share of it, single calls win.
 SINGLE_CALLS_SHARE = 0.25
+# Of a long text so many characters a token are read at first: for most texts more than enough.
+CHARACTERS_A_TOKEN = 6
+# What is longer than this, cut or not, is tokenized by itself, as a tokenizer takes 150 bytes a character.
+ALONE = 16_384
+# Where no token reaches across: before white space that follows something else; and between Han characters, where the
+# tokenizer takes each by itself.
+SPACE = r"(?<=[^\s\x00-\x1f])[ \n\t\r\u3000]"
+HAN = r"(?<=[\u4e00-\u9fff])(?=[\u4e00-\u9fff])"
+ISOLATES_HAN = (r"\\p{Han}", '"handle_chinese_chars":true')
 
 
 class Encoded(NamedTuple):
@@ -49,6 +59,8 @@ class Classifier:
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
         self.observe: Callable[[Encoded, list[Prediction]], None] = lambda *_: None
+        isolates = any(sign in bundle.tokenizer for sign in ISOLATES_HAN)
+        self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
         self._interpreter = Interpreter(bundle.model, threads)
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
@@ -74,7 +86,7 @@ class Classifier:
 
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
-        encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        encodings = list(self._encodings(texts, self.tokenizer.encode_batch))
         encoded, spans = _encoded(encodings), list(map(_spans, encodings))
         pairs = zip(encoded.ids, spans, strict=True)
         occluded = [ids[: span.first] + ids[span.last + 1 :] for ids, row in pairs for span in row]
@@ -114,10 +126,10 @@ class Classifier:
         manifest = self.manifest
         scores = [Score(manifest.labels[i], round(p, 6)) for i, p in zip(order, ranked, strict=True)]
         applicable: list[str] | UnsetType = UNSET
-        certain = ranked[0] >= manifest.threshold
+        certain = scores[0].score >= manifest.threshold
         if manifest.activation == "independent":
             applicable = [label for label, p in zip(manifest.labels, output.tolist(), strict=True) if p >= 0.5]
-            certain = bool(np.abs(output - 0.5).min() + 0.5 >= manifest.threshold)
+            certain = round(float(np.abs(output - 0.5).min()) + 0.5, 6) >= manifest.threshold
         return Prediction(
             *read,
             label=scores[0].label,
@@ -138,11 +150,32 @@ class Classifier:
 
     def predict(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Token ids of n texts -> [n, labels] calibrated probabilities or distances, or [n, 1] values."""
-        return activate(self.logits(ids), self.manifest.activation, self.manifest.temperature)
+        return probabilities(self.manifest, self.logits(ids))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokenizes; tokenizer.json itself says where an over-long text is cut."""
-        return _encoded(self.tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        return _encoded(self._encodings(texts, self.tokenizer.encode_batch_fast))
+
+    def _encodings(self, texts: Sequence[str], encode: Callable[..., list[Encoding]]) -> Iterator[Encoding]:
+        """The encoding of each text, in order; of a long one no more is tokenized than it takes to fill the model.
+
+        A text is cut where no token reaches across, so that the tokens before are those of the whole text; and if they
+        are more than the model reads, what follows changes nothing.
+        """
+        enough = CHARACTERS_A_TOKEN * self.manifest.max_tokens
+        shortened = [text if len(text) <= 2 * enough else self._cut(text, enough) for text in texts]
+        together = iter(encode([text for text in shortened if len(text) <= ALONE], add_special_tokens=False))
+        for text, read in zip(texts, shortened, strict=True):
+            encoding = next(together) if len(read) <= ALONE else encode([read], add_special_tokens=False)[0]
+            while len(read) < len(text) and not encoding.overflowing:
+                read = self._cut(text, 4 * len(read))  # noqa: PLW2901 - more of the same text
+                encoding = encode([read], add_special_tokens=False)[0]
+            yield encoding
+
+    def _cut(self, text: str, characters: int) -> str:
+        """So much of a text, and on to the next boundary; all of it if there is none."""
+        found = self._boundary.search(text, characters)
+        return text[: found.start()] if found else text
 
     def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """What the network says before activation: token ids of n texts -> float32 [n, width], in order."""
@@ -174,8 +207,9 @@ class Classifier:
         return next(length for length in self._lengths if length >= tokens)
 
 
-def _encoded(encodings: Sequence[Encoding]) -> Encoded:
-    return Encoded([e.ids for e in encodings], [bool(e.overflowing) for e in encodings])
+def _encoded(encodings: Iterable[Encoding]) -> Encoded:
+    read = [(encoding.ids, bool(encoding.overflowing)) for encoding in encodings]
+    return Encoded([ids for ids, _ in read], [truncated for _, truncated in read])
 
 
 def _spans(encoding: Encoding) -> list[Span]:
@@ -189,20 +223,27 @@ def _spans(encoding: Encoding) -> list[Span]:
     return spans
 
 
-def activate(logits: NDArray[np.float32], activation: str, temperature: float) -> NDArray[np.float64]:
+def probabilities(manifest: Manifest, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a bundle says where its network says these logits [n, width]."""
+    return activate(logits, manifest.activation, manifest.temperature, manifest.smoothing)
+
+
+def activate(
+    logits: NDArray[np.float32], activation: str, temperature: float, smoothing: float = 0.0
+) -> NDArray[np.float64]:
     """What a network's output [n, width] means: see `Manifest.activation`.
 
     Probabilities are calibrated by temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural
-    Networks", eq. 9.
+    Networks", eq. 9; then `smoothing` of each is the uniform distribution's, which changes no ranking.
     """
     if activation in ("identity", "distance"):
         return logits.astype(np.float64)
     scaled = logits.astype(np.float64) / temperature
     if activation == "independent":
         independent: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -scaled))
-        return independent
+        return (1 - smoothing) * independent + smoothing / 2
     if activation == "sigmoid":
         scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return normalised
+    return (1 - smoothing) * normalised + smoothing / scaled.shape[1]

@@ -14,8 +14,8 @@
     ├── FileError               a file of texts cannot be answered
     │   ├── Refused                 and never will be; its summary says why
     │   ├── Damaged                 from here on: its bytes break off or are not what they claim to be
-    │   ├── Gone                    because it was deleted before it was read
-    │   └── Changed                 in this attempt: it, or its output, was replaced meanwhile
+    │   ├── Changed                 in this attempt: it, or its output, was replaced meanwhile
+    │   └── OutOfTime               in this invocation, which is nearly over
     ├── EventError              an event is none of those that are known
     └── training.errors.*       what goes wrong on the command line
 
@@ -116,12 +116,12 @@ class Damaged(FileError):
     """From here on its bytes break off or are not what they claim to be; what came before is answered."""
 
 
-class Gone(FileError):
-    """It was deleted before it was read."""
-
-
 class Changed(FileError):
     """The file, or its output, was replaced meanwhile; look again at what is there now."""
+
+
+class OutOfTime(FileError):
+    """The invocation is nearly over; another one goes on."""
 
 
 class EventError(FenleiError):

@@ -28,8 +28,10 @@ _GZIP = 16 + zlib.MAX_WBITS
 class Request(NamedTuple):
     """One HTTP request; header names are lower case, `body` is still as it came.
 
-    `compress` says whether the answer may go out compressed: a REST API does that itself, while an HTTP API and a
-    function URL leave it to the function. `gateway_id` is the gateway's own name for the request.
+    `resource` is the route as the gateway has it, where it says so: unlike the path it holds no base path of a domain,
+    and no stage. `compress` says whether the answer may go out compressed: a REST API does that itself, while an HTTP
+    API and a function URL leave it to the function. `several` is whether the event has lists of header values only, as
+    a load balancer's can: then its answer must have them too. `gateway_id` is the gateway's own name for the request.
     """
 
     method: str
@@ -38,7 +40,9 @@ class Request(NamedTuple):
     body: str
     is_base64: bool
     query: Mapping[str, Any] = {}
+    resource: str = ""
     compress: bool = False
+    several: bool = False
     gateway_id: str = ""
 
     def json(self) -> bytes:
@@ -91,11 +95,11 @@ def _decompress(content: bytes) -> bytes:
 
 
 def read(event: Event) -> Request:
-    """Understands REST API (v1) events, and HTTP API and function URL (v2) events."""
+    """Understands events of REST APIs (v1), HTTP APIs and function URLs (v2), and load balancers."""
     event = _mapping(event)
     context = _mapping(event.get("requestContext"))
     http = _mapping(context.get("http"))
-    headers = _mapping(event.get("headers"))
+    headers, several = _single(event, "headers", "multiValueHeaders")
     body = event.get("body")
     path = str(event.get("path") or event.get("rawPath") or "")
     if http and path.startswith(stage := f"/{context.get('stage')}/"):  # only an HTTP API has it in its path
@@ -103,13 +107,23 @@ def read(event: Event) -> Request:
     return Request(
         method=str(event.get("httpMethod") or http.get("method") or ""),
         path=path,
-        headers={str(name).lower(): str(value) for name, value in headers.items()},
+        headers={name.lower(): value for name, value in headers.items()},
         body=body if isinstance(body, str) else "",
         is_base64=event.get("isBase64Encoded") is True,
-        query=_mapping(event.get("queryStringParameters")),
+        query=_single(event, "queryStringParameters", "multiValueQueryStringParameters")[0],
+        resource=str(event.get("resource") or str(event.get("routeKey") or "").partition(" ")[2]),
         compress=bool(http),
+        several=several,
         gateway_id=found if _ID.fullmatch(found := str(context.get("requestId") or "")) else "",
     )
+
+
+def _single(event: Event, one: str, many: str) -> tuple[dict[str, str], bool]:
+    """One value for each name, and whether the event has lists of values only; these are joined as RFC 9110 says."""
+    if found := _mapping(event.get(one)):
+        return {str(name): str(value) for name, value in found.items()}, False
+    lists = {str(name): values for name, values in _mapping(event.get(many)).items() if isinstance(values, list)}
+    return {name: ", ".join(map(str, values)) for name, values in lists.items()}, bool(lists)
 
 
 def respond(status: int, content: Content, media_type: str = "application/json") -> Response:
@@ -168,6 +182,8 @@ def finish(response: Response, request: Request) -> Response:
             headers["Content-Encoding"] = "gzip"
             response["body"] = base64.b64encode(packed).decode()
             response["isBase64Encoded"] = True
+    if request.several:
+        response["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
     return response
 
 

@@ -6,6 +6,7 @@ the only file that knows.
 
 import os
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ class Interpreter:
 
     Each signature is a function of int32 token ids of one static shape [batch, length]; all share their
     weights. Signatures are prepared on first use, so a cold start pays for one only. If not told how many threads to
-    use, it takes those that the function's memory buys.
+    use, it takes those that the function's memory buys. Any thread may call: they wait for one another, since what runs
+    underneath keeps inputs and outputs in one place, and would answer one thread with another's.
     """
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:
@@ -45,6 +47,7 @@ class Interpreter:
                 f"model.tflite cannot run on {RUNTIME} ({error}); convert it again for this runtime"
             ) from None
         self._runners: dict[str, Runner] = {}
+        self._lock = Lock()
 
     def runner(self, signature: str) -> Runner:
         """Gives the function behind a signature: int32 [batch, length] -> float32 [batch, width].
@@ -53,7 +56,8 @@ class Interpreter:
         """
         runner = self._runners.get(signature)
         if runner is None:
-            runner = self._runners[signature] = self._prepare(signature)
+            with self._lock:
+                runner = self._runners[signature] = self._prepare(signature)
         return runner
 
     def _prepare(self, signature: str) -> Runner:
@@ -63,7 +67,8 @@ class Interpreter:
             raise BundleError(f"model.tflite has no signature {signature!r}; train the bundle again") from None
 
         def call(token_ids: TokenIds) -> NDArray[np.float32]:
-            (output,) = run(token_ids=token_ids).values()
+            with self._lock:
+                (output,) = run(token_ids=token_ids).values()  # a copy
             result: NDArray[np.float32] = output
             return result
 

@@ -9,6 +9,8 @@ from handler.objects import Paused, Source, Written
 from handler.schema import ModelName
 
 PREDICTIONS, SUMMARY = ".predictions.jsonl", ".summary.json"
+# Of an invocation's time, kept to put aside or finish what was begun.
+RESERVE_SECONDS = 10
 
 Seconds = Callable[[], float]
 
@@ -21,11 +23,12 @@ class Before(Struct, frozen=True):
 
 
 class Checkpoint(Struct, frozen=True):
-    """All that another invocation needs to go on with an object."""
+    """All that another invocation needs to go on with an object; `made_by` names the code whose windows it counts."""
 
     source: Source
     model_version: str
     before: Before
+    made_by: str
     windows: int
     tally: Tally
     upload: Paused
@@ -34,7 +37,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """An object to classify; with a `version_id`, just that version of it."""
+    """An object whose outputs are to match it; `version_id` is the version that was heard of, maybe an older one."""
 
     bucket: str
     key: str
@@ -49,6 +52,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     `status` is complete; damaged (predictions up to a line that says why); refused or deleted (no predictions). The
     shares of the labels are of the predicted lines. `seconds` is from the first invocation's start, waiting included.
+    `attempt` is drawn at random, so that no two summaries have the same bytes.
     """
 
     status: str
@@ -61,10 +65,11 @@ class Summary(Struct, frozen=True, kw_only=True):
     started: str = ""
     seconds: float = 0
     invocations: int = 1
+    attempt: str = ""
 
 
 class Outcome(Struct, frozen=True):
-    """`result` is the summary's status, or: duplicate, superseded (nothing was done), paused (with its checkpoint)."""
+    """`result` is the summary's status, or: duplicate (nothing was to be done), paused (with its checkpoint)."""
 
     result: str
     summary: Summary | None = None

@@ -1,8 +1,9 @@
 """Which models are served, and which one answers when a request names none."""
 
 import os
+import time
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from handler.bundle import MANIFEST, Bundle, load
@@ -14,6 +15,7 @@ from handler.schema import Replay
 
 # Where the package build puts the bundle: beside the handler.
 PACKAGED = Path(__file__).parent.parent / "model"
+RETRY_SECONDS = 60.0
 
 
 class Models:
@@ -85,9 +87,34 @@ def bundles(environment: Mapping[str, str]) -> list[Bundle]:
     return found
 
 
-@cache
-def models() -> Models:
-    """The models of this process, loaded once and watched."""
-    found = from_environment(os.environ)
-    found.watch()
-    return found
+class _OfThisProcess:
+    """The models of this process, loaded at the first call and watched.
+
+    A failure is remembered: until RETRY_SECONDS later nothing is tried again, so that callers of a function whose
+    bundle has another sha256 cannot make it download as often as they like. Raises BundleError.
+    """
+
+    def __init__(self) -> None:
+        self.cache_clear()
+
+    def cache_clear(self) -> None:
+        """Forgets what was loaded."""
+        self._loaded: Models | None = None
+        self._failure, self._failed = "", 0.0
+
+    def __call__(self) -> Models:
+        if self._loaded:
+            return self._loaded
+        if self._failure and time.monotonic() - self._failed < RETRY_SECONDS:
+            raise BundleError(self._failure)
+        try:
+            found = from_environment(os.environ)
+        except BundleError as error:
+            self._failure, self._failed = str(error), time.monotonic()
+            raise
+        found.watch()
+        self._loaded = found
+        return found
+
+
+models = _OfThisProcess()

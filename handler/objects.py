@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 from msgspec import Struct
 
-from handler.errors import Changed, Gone, Refused
-from handler.records import PIECE_BYTES
+from handler.errors import Changed
+from handler.lines import PIECE_BYTES
 
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"})
 LOST = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict", "NoSuchUpload"})
@@ -27,6 +27,8 @@ PATIENCE: dict[str, Any] = {
 PART_BYTES = 8 * 1_048_576
 PARTS_OF_A_SIZE = 1000  # then they grow: of at most 10,000 parts, these can hold 440 GB
 WORK_PREFIX = ".fenlei/"
+SETTINGS = ("text-column", "id-column", "top-k")  # of an object's metadata
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 @cache
@@ -39,7 +41,12 @@ def client(service: str) -> Any:
 
 
 class Source(Struct, frozen=True):
-    """An object at one version; `version_id` is empty where the bucket has no versions, and the ETag pins it."""
+    """An object at one version, and what its headers ask for.
+
+    `version_id` is empty where the bucket has no versions, and `null` where they are suspended: there an overwrite
+    keeps it, so that two sources are one only if all else is alike, too. `settings` are of SETTINGS, and
+    `content-encoding` and `archive`, where there is one.
+    """
 
     bucket: str
     key: str
@@ -47,14 +54,7 @@ class Source(Struct, frozen=True):
     etag: str = ""
     size: int = 0
     last_modified: str = ""
-
-
-class Found(Struct, frozen=True):
-    """What a key holds now: the pinned source, and its headers."""
-
-    source: Source
-    metadata: dict[str, str]
-    content_encoding: str
+    settings: dict[str, str] = {}
 
 
 class Written(Struct, frozen=True):
@@ -71,22 +71,36 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def look(bucket: str, key: str) -> Found:
-    """Says what is the current version of a key. Raises Gone, or Refused if it lies in an archive."""
+def look(bucket: str, key: str) -> Source | None:
+    """Says what is the current version of a key, if there is one."""
     try:
         head = client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if code_of(error) in MISSING:
-            raise Gone("The object was deleted before it was read.") from None
+            return None
         raise
-    if head.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE") and 'ongoing-request="false"' not in head.get(
-        "Restore", ""
-    ):
-        raise Refused(f"The object lies in the archive {head['StorageClass']}; restore it, and put it here again.")
-    source = Source(
-        bucket, key, head.get("VersionId", ""), head["ETag"], head["ContentLength"], head["LastModified"].isoformat()
+    settings = {name: value for name, value in head.get("Metadata", {}).items() if name in SETTINGS}
+    if coding := head.get("ContentEncoding"):
+        settings["content-encoding"] = coding
+    if archive := _archive(head):
+        settings["archive"] = archive
+    return Source(
+        bucket,
+        key,
+        head.get("VersionId", ""),
+        head["ETag"],
+        head["ContentLength"],
+        head["LastModified"].isoformat(),
+        settings,
     )
-    return Found(source, head.get("Metadata", {}), head.get("ContentEncoding", ""))
+
+
+def _archive(head: dict[str, Any]) -> str:
+    """The archive that an object cannot be read from, if it lies in one: a storage class, or a tier of one."""
+    if 'ongoing-request="false"' in head.get("Restore", ""):
+        return ""
+    storage = str(head.get("StorageClass", ""))
+    return storage if storage in ARCHIVES else str(head.get("ArchiveStatus", ""))
 
 
 def etag_of(bucket: str, key: str) -> str:

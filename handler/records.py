@@ -1,24 +1,21 @@
 """Bytes of a file -> its records, one by one: `.txt`, `.csv`, `.tsv` and `.jsonl`, each plain or `.gz`.
 
 Whatever comes in, each line of it is answered: it becomes a Record, or a Rejected that says why it did not. Memory
-stays flat, because nothing longer than MAX_LINE_BYTES is ever held.
+stays flat, because nothing longer than MAX_LINE_BYTES is ever held, and the work is linear in the bytes, unpacked.
 """
 
-import csv
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from handler.csv_rows import CsvRows
 from handler.errors import Damaged, Refused
+from handler.lines import BOM, LINE_TOO_LONG, Line, TooLong, lines, unpacked
 
 FORMATS = ("txt", "csv", "tsv", "jsonl")
 SUFFIXES = tuple(f".{name}{packing}" for name in FORMATS for packing in ("", ".gz"))
-MAX_LINE_BYTES = 1_048_576
-PIECE_BYTES = 262_144
-NEWLINE, BOM = b"\n", b"\xef\xbb\xbf"
 
 
 class Layout(NamedTuple):
@@ -47,15 +44,8 @@ class Rejected(NamedTuple):
     damage: bool = False
 
 
-class _TooLong:
-    """Stands for a line that was let go by."""
-
-
-TOO_LONG: Final = _TooLong()
-Line: TypeAlias = bytes | _TooLong
 Row: TypeAlias = Record | Rejected
 
-LINE_TOO_LONG = f"the line is over {MAX_LINE_BYTES:,} bytes"
 NOT_UTF8 = "the line is not UTF-8"
 BLANK = "the text is blank"
 NOT_TEXT = "the text holds a NUL byte, as UTF-16 does; convert it to UTF-8"
@@ -72,62 +62,28 @@ def layout_of(name: str, text_column: str = "text", id_column: str = "id") -> La
     return Layout(form, packed, text_column, id_column if id_column != text_column else "")
 
 
-def records(pieces: Iterable[bytes], layout: Layout) -> Iterator[Row]:
+def records(pieces: Iterable[bytes], layout: Layout, look: Callable[[], None] = lambda: None) -> Iterator[Row]:
     """Gives every row of a file, in order. One that breaks off ends in a Rejected that says so (`damage`).
 
-    Raises Refused if the file as a whole makes no sense: a table without the text column.
+    `look` is called for each piece that is read, and each that is unpacked, of PIECE_BYTES at most; what it raises is
+    raised. Raises Refused if the file as a whole makes no sense: a table without the text column.
     """
     last = 0
+    watched = _watched(pieces, look)
     try:
-        for row in _READERS[layout.format](lines(unpacked(pieces) if layout.gzip else pieces), layout):
+        for row in _READERS[layout.format](
+            lines(_watched(unpacked(watched), look) if layout.gzip else watched), layout
+        ):
             last = row.line
             yield row
     except Damaged as error:
         yield Rejected(last + 1, str(error), damage=True)
 
 
-def unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompresses gzip, of one member or many, in pieces of bounded size. Raises Damaged."""
-    inflate, empty = zlib.decompressobj(31), True
+def _watched(pieces: Iterable[bytes], look: Callable[[], None]) -> Iterator[bytes]:
     for piece in pieces:
-        data = piece
-        while data:
-            if inflate.eof:
-                data = data.lstrip(b"\0")  # a tape's padding
-                if not data:
-                    break
-                inflate, empty = zlib.decompressobj(31), True
-            try:
-                out = inflate.decompress(data, PIECE_BYTES)
-            except zlib.error:
-                raise Damaged("from here on the file is not valid gzip") from None
-            empty = False
-            if out:
-                yield out
-            data = inflate.unconsumed_tail or inflate.unused_data
-    while not inflate.eof and (out := inflate.decompress(b"", PIECE_BYTES)):
-        yield out
-    if not inflate.eof and not empty:
-        raise Damaged("the gzip breaks off here")
-
-
-def lines(pieces: Iterable[bytes]) -> Iterator[Line]:
-    """Splits at line feeds, which it removes; a last line needs none. What is too long is never held."""
-    rest, over = b"", False
-    for piece in pieces:
-        first, *others = piece.split(NEWLINE)
-        rest = rest + first if not over else b""
-        if len(rest) > MAX_LINE_BYTES:
-            rest, over = b"", True
-        if not others:
-            continue
-        yield TOO_LONG if over else rest
-        *whole, rest = others
-        for line in whole:
-            yield line if len(line) <= MAX_LINE_BYTES else TOO_LONG
-        over = len(rest) > MAX_LINE_BYTES
-    if rest or over:
-        yield TOO_LONG if over else rest
+        look()
+        yield piece
 
 
 # --- formats ----------------------------------------------------------------------------------------
@@ -135,7 +91,7 @@ def lines(pieces: Iterable[bytes]) -> Iterator[Line]:
 
 def _txt(source: Iterator[Line], _: Layout) -> Iterator[Row]:
     for number, line in enumerate(source, 1):
-        if isinstance(line, _TooLong):
+        if isinstance(line, TooLong):
             yield Rejected(number, LINE_TOO_LONG)
             continue
         try:
@@ -147,23 +103,49 @@ def _txt(source: Iterator[Line], _: Layout) -> Iterator[Row]:
 
 
 def _jsonl(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
-    fields = [("text", str)] + ([("id", msgspec.Raw, msgspec.Raw())] if layout.id_column else [])
-    kind = msgspec.defstruct("Line", fields, rename={"text": layout.text_column, "id": layout.id_column}.get)
-    decode = msgspec.json.Decoder(kind).decode
+    decode = _decoder(layout)
     for number, line in enumerate(source, 1):
-        if isinstance(line, _TooLong):
+        if isinstance(line, TooLong):
             yield Rejected(number, LINE_TOO_LONG)
             continue
         try:
-            found: Any = decode(line.removeprefix(BOM) if number == 1 else line)
+            text, identity = decode(line.removeprefix(BOM) if number == 1 else line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield Rejected(number, _why_no_json(line, error, layout.text_column))
             continue
-        identity = bytes(found.id) if layout.id_column else b""
         if identity.isascii() or _is_utf8(identity):
-            yield row_of(number, found.text, identity)
+            # Between the parts of an id, where alone JSON may have it raw, a carriage return is a space.
+            yield row_of(number, text, identity.replace(b"\r", b" "))
         else:
             yield Rejected(number, NOT_UTF8)
+
+
+def _decoder(layout: Layout) -> Callable[[bytes], tuple[str, bytes]]:
+    """What reads the text and the JSON of the id off a line; it raises what msgspec raises."""
+    fields = [("text", str)] + ([("id", msgspec.Raw, msgspec.Raw())] if layout.id_column else [])
+    try:
+        kind = msgspec.defstruct("Line", fields, rename={"text": layout.text_column, "id": layout.id_column}.get)
+    except ValueError:  # a name that msgspec takes for no field's, such as one with a quote in it
+        return _decoder_by_name(layout)
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(line: bytes) -> tuple[str, bytes]:
+        found: Any = decode(line)
+        return found.text, bytes(found.id) if layout.id_column else b""
+
+    return read
+
+
+def _decoder_by_name(layout: Layout) -> Callable[[bytes], tuple[str, bytes]]:
+    decode, decode_text = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode, msgspec.json.Decoder(str).decode
+
+    def read(line: bytes) -> tuple[str, bytes]:
+        found = decode(line)
+        if layout.text_column not in found:
+            raise msgspec.ValidationError
+        return decode_text(found[layout.text_column]), bytes(found.get(layout.id_column, b""))
+
+    return read
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -185,8 +167,7 @@ def _why_no_json(line: bytes, error: Exception, column: str) -> str:
 
 
 def _csv(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
-    rows = _CsvRows(source)
-    yield from _table(rows.read, layout)
+    yield from _table(CsvRows(source).read, layout)
 
 
 def _tsv(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
@@ -194,7 +175,7 @@ def _tsv(source: Iterator[Line], layout: Layout) -> Iterator[Row]:
 
     def read() -> tuple[int, list[str] | str] | None:
         for number, line in numbered:
-            if isinstance(line, _TooLong):
+            if isinstance(line, TooLong):
                 return number, LINE_TOO_LONG
             text = (line.removeprefix(BOM) if number == 1 else line).decode(errors="surrogateescape").rstrip("\r")
             return number, text.split("\t") if text else []
@@ -214,6 +195,9 @@ def _table(read: Callable[[], tuple[int, list[str] | str] | None], layout: Layou
         raise Refused(
             f"The first line names no column {layout.text_column!r} in UTF-8; name the text column, or add a header."
         )
+    for name in (layout.text_column, layout.id_column):
+        if names.count(name) > 1:
+            raise Refused(f"In the first line the column {name!r} stands twice; give one of them another name.")
     where = names.index(layout.text_column)
     identity = names.index(layout.id_column) if layout.id_column in names else -1
     while (found := read()) is not None:
@@ -228,55 +212,6 @@ def _table(read: Callable[[], tuple[int, list[str] | str] | None], layout: Layou
             yield Rejected(number, f"the line has {len(cells)} fields, and the header {len(names)}")
         else:
             yield row_of(number, cells[where], msgspec.json.encode(cells[identity]) if identity >= 0 else b"")
-
-
-class _CsvRows:
-    """Rows of a CSV file. After a broken one it goes on at the line below the one where that began."""
-
-    def __init__(self, source: Iterator[Line]) -> None:
-        csv.field_size_limit(2 * MAX_LINE_BYTES)
-        self._source = source
-        self._again: list[Line] = []  # lines read for a row that turned out to be broken, last first
-        self._row: list[Line] = []
-        self._bytes = 0
-        self._before = 0
-        self._reader = csv.reader(self._feed(), strict=True)
-
-    def read(self) -> tuple[int, list[str] | str] | None:
-        self._row, self._bytes = [], 0
-        number = self._before + 1
-        try:
-            cells: list[str] | str = next(self._reader)
-        except StopIteration:
-            if not self._row:
-                return None
-            cells = LINE_TOO_LONG
-        except csv.Error:
-            cells = "the line is not valid CSV: look at its quotes"
-        if isinstance(cells, str):
-            if self._row[0] is TOO_LONG:
-                cells = LINE_TOO_LONG
-            self._again += reversed(self._row[1:])
-            self._row = self._row[:1]
-            self._reader = csv.reader(self._feed(), strict=True)
-        self._before += len(self._row)
-        return number, cells
-
-    def _feed(self) -> Iterator[str]:
-        """Lines for the reader, until one row takes too many."""
-        while True:
-            try:
-                line = self._again.pop() if self._again else next(self._source)
-            except StopIteration:
-                return
-            first = not self._before and not self._row
-            self._row.append(line)
-            if isinstance(line, _TooLong):
-                return
-            self._bytes += len(line)
-            if self._bytes > MAX_LINE_BYTES:
-                return
-            yield (line.removeprefix(BOM) if first else line).decode(errors="surrogateescape") + "\n"
 
 
 def row_of(number: int, text: str, identity: bytes = b"") -> Row:

@@ -1,4 +1,4 @@
-"""Entry point for files in S3: event -> objects to classify -> work -> response.
+"""Entry point for files in S3: event -> objects to look at -> work -> response.
 
 Events come from S3 itself, from S3 through SQS, from EventBridge (through SQS or not), and from the state machine in
 infra/bulk.asl.json, as batches of objects or of rows.
@@ -21,11 +21,13 @@ from handler.classifier import Classifier
 from handler.errors import BundleError, EventError, FileError
 from handler.jobs import Job, Outcome, Seconds
 from handler.models import models
-from handler.observability import MetricUnit, log_error, metrics
+from handler.observability import MetricUnit, emit, log_error, metrics
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-CREATED = "ObjectCreated:"
+# What may have changed which version of a key is current: a deletion makes the one before it current again.
+OCCASIONS = ("ObjectCreated:", "ObjectRemoved:")
+BRIDGED = ("Object Created", "Object Deleted")
 SHORTEST_WAIT, LONGEST_WAIT = 15, 900  # seconds until a message that failed comes again
 
 
@@ -45,6 +47,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None
         failed = [message for message in SQSEvent(event).records if not _answered(message, seconds_left)]
         for message in failed:
             _try_again_soon(message)
+        if failed:  # which is no error in Lambda's own metrics
+            emit({"FailedMessages": len(failed)})
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in failed]}
     if lost := _failed(event, seconds_left):
         raise FileError(f"{len(lost)} objects failed, the first is {lost[0]!r}; the log says why.")
@@ -52,17 +56,17 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None
 
 
 def jobs_of(event: Mapping[str, Any]) -> Iterator[Job]:
-    """The objects that an event of S3 or EventBridge names. Raises EventError."""
+    """The objects that an event of S3 or EventBridge names, put or deleted. Raises EventError."""
     try:
         if event.get("Event") == "s3:TestEvent":
             return
         if _is_from(event, "aws:s3"):
             for record in S3Event(dict(event)).records:
-                if record.event_name.startswith(CREATED):
+                if record.event_name.startswith(OCCASIONS):
                     one = record.s3.get_object
                     yield from _job(record.s3.bucket.name, unquote_plus(one.key), one.version_id or "")
             return
-        if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
+        if event.get("source") == "aws.s3" and event.get("detail-type") in BRIDGED:
             detail = S3EventBridgeNotificationEvent(dict(event)).detail
             # Its property `key` would decode what EventBridge, unlike S3, does not encode.
             yield from _job(detail.bucket.name, detail.object["key"], detail.object.version_id or "")

@@ -17,6 +17,7 @@ class Invocation:
 
     aws_request_id = "a-request"
     function_name = "batch"
+    function_version = "$LATEST"
     memory_limit_in_mb = 1769
     invoked_function_arn = "arn:aws:lambda:local:000000000000:function:batch"
 
@@ -37,11 +38,12 @@ def s3_event(key: str, version: str = "", name: str = "ObjectCreated:Put") -> di
     return {"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", "eventName": name, "s3": s3}]}
 
 
-def eventbridge_event(key: str, version: str = "") -> dict[str, Any]:
+def eventbridge_event(key: str, version: str = "", name: str = "ObjectCreated:Put") -> dict[str, Any]:
     """EventBridge's: the key is written as it is."""
+    what = "Object Created" if name.startswith("ObjectCreated:") else "Object Deleted"
     found = {"key": key, "size": 1, "etag": "e", "sequencer": "0"} | ({"version-id": version} if version else {})
-    detail = {"version": "0", "bucket": {"name": IN}, "object": found, "reason": "PutObject"}
-    return {"version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": REGION, "detail": detail}
+    detail = {"version": "0", "bucket": {"name": IN}, "object": found, "reason": f"{name.partition(':')[2]}Object"}
+    return {"version": "0", "detail-type": what, "source": "aws.s3", "region": REGION, "detail": detail}
 
 
 def sqs_event(*bodies: Any) -> dict[str, Any]:

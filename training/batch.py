@@ -21,7 +21,8 @@ from handler.batch import Tally, answer, pack, text_column, windows
 from handler.bundle import Manifest
 from handler.classifier import Classifier
 from handler.errors import Refused
-from handler.records import PIECE_BYTES, Layout, Row, layout_of, records
+from handler.lines import PIECE_BYTES
+from handler.records import Layout, Row, layout_of, records
 from handler.schema import ModelName
 from training.errors import InputError, WorkError
 

@@ -111,7 +111,7 @@ def bulk(
     )
     event = work.event_of(origin, goal, rows, settings)
     found = work.survey(origin)
-    cost = work.estimate(found, memory, lines_per_second, objects_per_batch)
+    cost = work.estimate(found, memory, lines_per_second, objects_per_batch, rows)
     messages.print(
         f"{origin}: {found.objects:,} objects, {found.bytes / 1e6:,.1f} MB, about {found.lines:,} lines"
         + (f"; {found.skipped:,} others are left out" if found.skipped else ""),

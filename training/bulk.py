@@ -12,13 +12,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handler.errors import Refused
 from handler.jobs import PREDICTIONS, SUMMARY
+from handler.lines import lines, unpacked
 from handler.objects import client
-from handler.records import layout_of, lines, unpacked
+from handler.records import layout_of
 from training.cost import function_seconds, prices
 from training.errors import InputError, WorkError
 
 SAMPLE_BYTES = 262_144
 SAMPLED_OBJECTS = 5
+ROWS_PER_BATCH, BYTES_PER_BATCH = 1_000, 200_000  # what infra/bulk.yaml has, unless it was deployed with others
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -125,12 +127,16 @@ def _sample(bucket: str, key: str, size: int) -> tuple[int, int]:
     return len(content), count
 
 
-def estimate(found: Survey, memory_mb: int, lines_per_second: float, objects_per_batch: int) -> Estimate:
+def estimate(
+    found: Survey, memory_mb: int, lines_per_second: float, objects_per_batch: int, rows: bool = False
+) -> Estimate:
     """What classifying costs: the function's time, its requests, the machine's transitions, S3's requests."""
     listed = prices()
     batches = -(-found.objects // objects_per_batch)
+    if rows:
+        batches = 1 + max(found.lines // ROWS_PER_BATCH, found.bytes // BYTES_PER_BATCH)
     seconds = found.lines / lines_per_second + 0.2 * found.objects + batches
-    parts = found.objects * 6 + found.bytes / 8e6
+    parts = batches if rows else found.objects * 7 + found.bytes / 8e6
     dollars = {
         "Lambda": function_seconds(seconds, memory_mb, "x86_64") + batches * listed["lambda_request"],
         "Step Functions": (batches * 5 + 5) * listed["step_functions_transition"],

@@ -10,23 +10,44 @@ from handler.classifier import activate
 Floats = NDArray[np.float64]
 
 
-def temperature(logits: NDArray[np.float32], targets: NDArray[np.int64], activation: str) -> float:
-    """The temperature T > 0 that minimises the mean negative log-likelihood of the activated logits / T.
+# Of the prior of log T: the deviation at which log loss and calibration error on fresh texts were least, over 108
+# trainings with 16 to 640 labelled texts of three sets (1, of 0.5, 1, 2, 3 and none).
+PRIOR_DEVIATION = 1.0
+# Fewer than are served: a quantised model moves a probability by more than their last one.
+THRESHOLD_DIGITS = 4
+LOWEST, HIGHEST = 1e-4, 1e4  # which nothing reaches, thanks to the prior
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks"; found by golden-section search over log T
-    in [1/20, 20]. Targets are label indices [n], or 0 and 1 [n, labels]. Gives 1.0 for no texts.
+
+def smoothing(texts: int, labels: int) -> float:
+    """How much of each answer is left to chance, so that none is surer than so many development texts can justify.
+
+    With a share e of the uniform distribution mixed in, no probability is above 1 - e + e / labels, which is made to be
+    (n + 1) / (n + 2): the chance that the next answer is right if n of n were (Laplace's rule of succession).
+    """
+    return labels / ((labels - 1) * (texts + 2))
+
+
+def temperature(logits: NDArray[np.float32], targets: NDArray[np.int64], activation: str, smoothed: float = 0) -> float:
+    """The most probable temperature T > 0 of the activated and smoothed logits / T, given the targets.
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", with a prior: log T is normal around 0. Few texts
+    hardly move it, and none, however easy, drive T towards 0; many outweigh it. Found by golden-section search over
+    log T, about the best of a grid. Targets are label indices [n], or 0 and 1 [n, labels]. Gives 1.0 for no texts.
     """
     if len(targets) == 0:
         return 1.0
 
-    def loss(scale: float) -> float:
-        return log_loss(activate(logits, activation, scale), targets)
+    def loss(log_scale: float) -> float:
+        likelihood = targets.size * log_loss(activate(logits, activation, np.exp(log_scale), smoothed), targets)
+        return likelihood + log_scale**2 / (2 * PRIOR_DEVIATION**2)
 
     ratio = (np.sqrt(5) - 1) / 2
-    low, high = np.log(1 / 20), np.log(20)
-    for _ in range(60):
+    grid = np.linspace(np.log(LOWEST), np.log(HIGHEST), 75)
+    best = int(np.argmin([loss(point) for point in grid]))
+    low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
+    for _ in range(40):
         left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(np.exp(left)) < loss(np.exp(right)):
+        if loss(left) < loss(right):
             high = right
         else:
             low = left
@@ -48,7 +69,8 @@ def threshold(predicted: Floats, targets: NDArray[np.int64]) -> float:
     """The confidence from which answers are wrong at most half as often as over all texts.
 
     At least half of the texts stay certain, so that a model that cannot halve its errors does not call everything
-    uncertain. Gives 0.0 for no texts.
+    uncertain. Rounded down, so that the texts it was chosen on are certain whatever is rounded after. Gives 0.0 for no
+    texts.
     """
     if len(targets) == 0:
         return 0.0
@@ -58,7 +80,7 @@ def threshold(predicted: Floats, targets: NDArray[np.int64]) -> float:
     half = (len(order) - 1) // 2
     good = np.flatnonzero(risk <= risk[-1] / 2)
     last = max(half, int(good[-1]) if len(good) else half)
-    return float(confidence[order[last]])
+    return float(np.floor(confidence[order[last]] * 10**THRESHOLD_DIGITS) / 10**THRESHOLD_DIGITS)
 
 
 def expected_calibration_error(predicted: Floats, targets: NDArray[np.int64], bins: int = 15) -> float:

@@ -82,12 +82,13 @@ def _reliability_chart(trained: Trained) -> str:
 
 def _coverage_chart(trained: Trained) -> str:
     assert trained.outputs is not None
+    assert trained.evaluation is not None
     confidence, wrong = confidence_and_errors(trained.outputs.calibrated, trained.outputs.targets)
     order = np.argsort(-confidence, kind="stable")
     total = len(order)
     right = np.cumsum(~wrong[order]) / np.arange(1, total + 1)
     kept = np.unique(np.linspace(total // 20, total - 1, 60, dtype=int))
-    chosen = float(np.mean(confidence >= trained.bundle.manifest.threshold))
+    chosen = trained.evaluation.summary["coverage"]
     lines = [Line("accuracy", [(float(i + 1) / total, float(right[i])) for i in kept])]
     if chosen > 0:
         lines.append(Line("the bundle's threshold", [(chosen, float(right[kept].min())), (chosen, 1.0)], 2))

@@ -8,7 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from handler.bundle import Manifest
-from handler.classifier import Classifier, activate
+from handler.classifier import Classifier, probabilities
 from training.calibrate import confidence_and_errors, expected_calibration_error, log_loss
 from training.data import Example, Kind, check_labels
 from training.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, numbers, r_squared
@@ -49,7 +49,7 @@ def judge(
     where: str,
 ) -> Evaluation:
     """Compares what a bundle says of examples, logits [n, width], with their labels; raises as `evaluate` does."""
-    predicted = activate(logits, manifest.activation, manifest.temperature)
+    predicted = probabilities(manifest, logits)
     if manifest.task == "regress":
         return Evaluation(regression_summary(numbers(examples), predicted[:, 0]))
     if manifest.task == "cluster":
@@ -74,7 +74,7 @@ def measure(
     scores = [_label_score(label, truth[:, i], answered[:, i]) for i, label in enumerate(labels)]
     seen = [score.f1 for score, used in zip(scores, (truth | answered).any(axis=0), strict=True) if used]
     confidence, wrong = confidence_and_errors(predicted, targets)
-    certain = confidence >= threshold
+    certain = np.round(confidence, 6) >= threshold  # as it is served
     summary: dict[str, Any] = {
         "texts": len(targets),
         "accuracy": np.mean(~wrong),

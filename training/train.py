@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from handler.bundle import EMBED, FORMAT, PREDICT, Baseline, Bundle, Golden, Manifest
-from handler.classifier import Classifier, activate
+from handler.classifier import Classifier, activate, probabilities
 from training import calibrate
 from training.audit import unseen
 from training.checkpoint import ENDS, Shape
@@ -163,8 +163,11 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
     if splits.test:  # these are the texts compared on
         evaluation = attempt.evaluation
         if task.name == "classify":
-            raw, scaled = (activate(attempt.logits, manifest.activation, t) for t in (1.0, manifest.temperature))
-            outputs = Outputs(raw, scaled, parts[2].targets)
+            raw, calibrated = (
+                activate(attempt.logits, manifest.activation, 1.0),
+                probabilities(manifest, attempt.logits),
+            )
+            outputs = Outputs(raw, calibrated, parts[2].targets)
             evaluation.summary.update(_on_unseen(outputs, splits))
         final = msgspec.structs.replace(shipped.manifest, metrics=evaluation.summary)
         shipped = msgspec.structs.replace(shipped, manifest=final)
@@ -280,7 +283,7 @@ def _check_exact(model: Any, bare: Bundle, comparison: Comparison, tolerance: fl
     single = [signature for signature in manifest.signatures if signature.batch == 1]
     exact = msgspec.structs.replace(bare, manifest=msgspec.structs.replace(manifest, signatures=single))
     exact = msgspec.structs.replace(exact, model=convert({PREDICT: model}, single, "none"))
-    expected = activate(comparison.keras_logits, manifest.activation, manifest.temperature)
+    expected = probabilities(manifest, comparison.keras_logits)
     difference = np.abs(Classifier(exact).predict(comparison.encoded.ids) - expected)
     if comparison.task.name == "regress":
         difference /= max(1.0, float(np.abs(expected).max()))
@@ -346,19 +349,21 @@ def _manifest(
 
 
 def _calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[Any]) -> Manifest:
-    """The manifest with the temperature and the threshold that suit logits on texts not trained on."""
+    """The manifest with the temperature, the smoothing and the threshold that suit logits on texts not trained on."""
     if not len(targets) or manifest.activation not in ("sigmoid", "softmax", "independent"):
         return manifest
-    temperature = calibrate.temperature(logits, targets, manifest.activation)
-    predicted = activate(logits, manifest.activation, temperature)
-    threshold = calibrate.threshold(predicted, targets)
-    return msgspec.structs.replace(manifest, temperature=round(temperature, 6), threshold=round(threshold, 6))
+    choices = 2 if manifest.activation == "independent" else len(manifest.labels)
+    smoothed = round(calibrate.smoothing(len(targets), choices), 6)
+    temperature = round(calibrate.temperature(logits, targets, manifest.activation, smoothed), 6)
+    manifest = msgspec.structs.replace(manifest, temperature=temperature, smoothing=smoothed)
+    threshold = calibrate.threshold(probabilities(manifest, logits), targets)
+    return msgspec.structs.replace(manifest, threshold=threshold)
 
 
 def _golden_lines(examples: Sequence[Example], keras_logits: NDArray[np.float32], manifest: Manifest) -> bytes:
     """Evenly spaced texts with the probabilities that Keras gives them, a JSON line each."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(GOLDEN_TEXTS, len(examples)), dtype=int))
-    expected = activate(keras_logits[chosen], manifest.activation, manifest.temperature)
+    expected = probabilities(manifest, keras_logits[chosen])
     winners = expected.argmin(axis=1) if manifest.task == "cluster" else expected.argmax(axis=1)
     golden = [
         Golden(examples[i].text, [round(p, 7) for p in row], manifest.labels[winner] if manifest.labels else UNSET)

@@ -4,7 +4,9 @@
 
 Throughput: read JSON lines, predict, write JSON lines, in processor time of one thread, so that other work on the
 machine counts little; fenlei (the family that `auto` picks) and fastText take turns. Then the function itself over
-moto's server: N lines of jsonl.gz in, N lines out in the same order, and the memory that it took.
+moto's server: N lines of jsonl.gz in, N lines out in the same order, and the memory that it took; and lines as long as
+a line may be, of which a model reads little. Ends with an error if these took over MEMORY_CEILING megabytes. A line
+that is one word has to be tokenized whole, and takes more.
 """
 
 import gzip
@@ -25,6 +27,8 @@ SIZES = (10_000, 100_000, LINES)
 TURNS = 5
 SLICE = 50_000
 KEY = "texts.jsonl.gz"
+MEMORY_CEILING = 250
+LONGEST = 1_000_000  # bytes of a line, a little less than may be
 
 
 def main(data: Path) -> None:
@@ -38,6 +42,14 @@ def main(data: Path) -> None:
         where_the_time_goes(bundle, texts)
         os.sched_setaffinity(0, processors)
         through_s3(bundle, texts)
+
+
+def long_lines(texts: list[str], count: int, word: bool = False) -> Iterator[bytes]:
+    """Of real texts and of words in turns; or each of them one word, in which no tokenizer finds an end."""
+    chinese = "".join(texts * (1 + LONGEST // sum(map(len, texts))))[: LONGEST // 3]
+    kinds = ["x" * LONGEST] if word else [chinese, "good book " * (LONGEST // 10)]
+    for i in range(count):
+        yield json.dumps({"id": i, "text": kinds[i % len(kinds)]}, ensure_ascii=False).encode() + b"\n"
 
 
 def train(data: Path, bundle: Path, peer: Path) -> None:
@@ -89,7 +101,8 @@ def fenlei(bundle: Path) -> Callable[[bytes], bytes]:
     from handler.batch import answer, windows
     from handler.bundle import load
     from handler.classifier import Classifier
-    from handler.records import PIECE_BYTES, layout_of, records
+    from handler.lines import PIECE_BYTES
+    from handler.records import layout_of, records
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     loaded = load(bundle)
@@ -162,30 +175,35 @@ def where_the_time_goes(bundle: Path, texts: list[str]) -> None:
 
 def through_s3(bundle: Path, texts: list[str]) -> None:
     from tests.cloud import cloud
-    from tests.s3_events import s3_event
 
     print(
         f"{'lines':>10} {'in order':>9} {'processor s':>12} {'us a line':>10} {'peak RSS MB':>12} {'after loading':>14}"
     )
+    peaks = []
     with cloud() as aws:
         for size in SIZES:
-            packed = gzip.compress(b"".join(lines_of(texts, size)), 1)
-            event = s3_event(KEY, aws.put(KEY, packed))
-            environment = (
-                os.environ | aws.environment | {"MODEL_DIR": str(bundle), "POWERTOOLS_METRICS_DISABLED": "true"}
-            )
-            command = [sys.executable, "-m", "tests.bench.files", "--invoke", json.dumps(event)]
-            ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            found = json.loads(ran.stdout.splitlines()[-1])
-            out = gzip.decompress(aws.get(f"{KEY}.predictions.jsonl.gz")).splitlines()
-            ids = [json.loads(line)["id"] for line in out]
-            assert ids == list(range(size))
-            each = found["seconds"] / size * 1e6
-            print(
-                f"{size:>10,} {'yes':>9} {found['seconds']:>12.1f} {each:>10.1f} {found['peak']:>12.0f} "
-                f"{found['loaded']:>14.0f}",
-                flush=True,
-            )
+            peaks.append(one_file(aws, bundle, lines_of(texts, size), size, f"{size:,}"))
+        peaks.append(one_file(aws, bundle, long_lines(texts, 12), 12, "12 of 1 MB"))
+        one_file(aws, bundle, long_lines(texts, 3, word=True), 3, "3 words")
+    if max(peaks) > MEMORY_CEILING:
+        sys.exit(f"error: {max(peaks):.0f} MB of memory were taken, and {MEMORY_CEILING} are to be enough")
+
+
+def one_file(aws: Any, bundle: Path, lines: Iterator[bytes], size: int, name: str) -> float:
+    """Prints a row of the table; gives the most megabytes that the function held."""
+    from tests.s3_events import s3_event
+
+    event = s3_event(KEY, aws.put(KEY, gzip.compress(b"".join(lines), 1)))
+    environment = os.environ | aws.environment | {"MODEL_DIR": str(bundle), "POWERTOOLS_METRICS_DISABLED": "true"}
+    command = [sys.executable, "-m", "tests.bench.files", "--invoke", json.dumps(event)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout.splitlines()[-1])
+    out = gzip.decompress(aws.get(f"{KEY}.predictions.jsonl.gz")).splitlines()
+    assert [json.loads(line)["id"] for line in out] == list(range(size))
+    seconds, peak = found["seconds"], float(found["peak"])
+    each = seconds / size * 1e6
+    print(f"{name:>10} {'yes':>9} {seconds:>12.1f} {each:>10.1f} {peak:>12.0f} {found['loaded']:>14.0f}", flush=True)
+    return peak
 
 
 def invoke(event: Any) -> None:

@@ -140,7 +140,7 @@ import json, sys
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-template, openapi = (yaml_parse(open(name)) for name in ("template.yaml", "infra/openapi.yaml"))
+template, openapi = (yaml_parse(open(name)) for name in ("template.yaml", "infra/gateway.yaml"))
 template["Resources"]["Api"]["Properties"]["DefinitionBody"] = openapi
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::Function":

@@ -1,13 +1,14 @@
 """A stand-in for S3, SQS and Step Functions: moto's server, over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from cloud import Cloud, cloud
 
-from handler import objects
+from handler import attempt, objects
 from handler.models import models
+from handler.records import Row
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,27 @@ def aws(running_cloud: Cloud, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
     yield running_cloud
     running_cloud.fault = None
     objects.client.cache_clear()
+
+
+@pytest.fixture
+def runs_out_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Callable[[], float]]:
+    """`runs_out_after(3)` is the clock of an invocation that has time for three windows of a file."""
+    read, windows = 0, attempt.windows
+
+    def counted(rows: Iterable[Row]) -> Iterator[list[Row]]:
+        nonlocal read
+        for window in windows(rows):
+            read += 1
+            yield window
+
+    def clock(count: int) -> Callable[[], float]:
+        began: list[int] = []  # how many were read before this invocation
+
+        def seconds_left() -> float:
+            began[:] = began or [read]
+            return 900.0 if read < began[0] + count else 0.0
+
+        return seconds_left
+
+    monkeypatch.setattr(attempt, "windows", counted)
+    return clock

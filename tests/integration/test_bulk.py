@@ -20,7 +20,7 @@ from cloud import OUT, Cloud, Queue, refuse
 from moto.awslambda.models import LambdaBackend
 from moto.core.config import default_user_config
 
-from handler import objects
+from handler import bulk, objects
 from handler.s3 import lambda_handler
 from tests.s3_events import ACCOUNT, IN, REGION, TWO_LINES, Invocation, s3_event
 
@@ -154,8 +154,33 @@ def test_the_rows_of_one_object_become_parts_in_order(aws: Cloud, machine: str, 
     ]
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_that_take_too_long_for_one_invocation_go_on_in_the_next(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # GIVEN a batch of rows, and time for one look between two invocations
+    monkeypatch.setattr(bulk, "ROWS_AT_ONCE", 2)
+    rows = [{"id": str(i), "text": "很好"} for i in range(5)]
+    shared = {"bucket": IN, "output_bucket": OUT, "output_key": "rows", "execution": "e"}
+    event = {"BatchInput": shared, "Items": [{"Index": i, "Row": row} for i, row in enumerate(rows)]}
+    rounds = 0
+    while event["Items"]:
+        left = iter([900.0, 0.0])
+        event = json.loads(json.dumps(lambda_handler(event, Invocation(left=lambda left=left: next(left)))))
+        rounds += 1
+
+    assert rounds == 3
+    assert event["Parts"] == [f"rows.parts/e/{first:012d}.jsonl" for first in (0, 2, 4)]
+    assert event["Tally"]["lines"] == 5
+    assert [json.loads(line)["id"] for part in event["Parts"] for line in aws.get(part).splitlines()] == list("01234")
+    # The machine asks again while rows are left.
+    states = definition()["States"][{"csv": "EachCsvRow", "jsonl": "EachJsonLine"}[kind]]["ItemProcessor"]["States"]
+    (again,) = [state for state in states.values() if state["Type"] == "Choice"]
+    assert again["Choices"][0]["Next"] in states
+
+
 def test_an_object_that_takes_too_long_is_handed_over_and_ends_as_if_it_had_not(
-    aws: Cloud, machine: str, monkeypatch: pytest.MonkeyPatch
+    aws: Cloud, machine: str, monkeypatch: pytest.MonkeyPatch, runs_out_after: Callable[[int], Callable[[], float]]
 ) -> None:
     # GIVEN a function that runs out of time after three windows, and then after six
     monkeypatch.setattr(objects, "PART_BYTES", 100_000)
@@ -172,11 +197,6 @@ def test_an_object_that_takes_too_long_is_handed_over_and_ends_as_if_it_had_not(
     assert aws.get("parts.jsonl.predictions.jsonl") == aws.get("whole.jsonl.predictions.jsonl")
     assert aws.summary("parts.jsonl")["invocations"] == 3
     assert (aws.uploads(), queue.dead()) == ([], [])
-
-
-def runs_out_after(windows: int) -> Callable[[], float]:
-    left = iter([900.0] * windows)
-    return lambda: next(left, 0.0)
 
 
 def test_what_failed_is_said_and_the_same_call_does_only_the_rest(aws: Cloud, machine: str) -> None:

@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from cloud import Cloud
 from support import write_bundle
 
+from handler.api import lambda_handler
 from handler.bundle import Bundle
 from handler.errors import BundleError, NotFound
-from handler.models import PACKAGED, from_environment
+from handler.models import PACKAGED, from_environment, models
+from tests.proxy_events import Asked, rest_event
+from tests.s3_events import IN, Invocation
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,30 @@ def test_an_unknown_default_is_refused(shelf: Path) -> None:
 def test_two_bundles_of_one_name_are_refused(shelf: Path) -> None:
     with pytest.raises(BundleError, match="Two bundles have the same name"):
         from_environment({"MODEL_DIR": os.pathsep.join([str(shelf / "a")] * 2)})
+
+
+def test_a_bundle_that_cannot_be_loaded_is_not_fetched_at_every_request(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an archive with another sha256 than the function was told
+    aws.put("bundle.tar.gz", b"another one")
+    monkeypatch.setenv("MODEL_URI", f"s3://{IN}/bundle.tar.gz")
+    monkeypatch.setenv("MODEL_SHA256", "0" * 64)
+    models.cache_clear()
+    downloads = []
+    aws.fault = lambda environ, *_: downloads.append(environ["PATH_INFO"])
+    asked = [Asked("GET", "/health", query={"deep": "true"}), Asked("GET", "/health"), Asked("GET", "/v1/models")]
+
+    statuses = [lambda_handler(rest_event(one), Invocation())["statusCode"] for one in asked * 3]
+
+    assert statuses == [503] * 9
+    assert len(downloads) == 1
+
+    # WHEN some time has passed, it is tried again: the right archive may be there by now
+    monkeypatch.setattr("handler.models.RETRY_SECONDS", 0.0)
+    assert lambda_handler(rest_event(asked[0]), Invocation())["statusCode"] == 503
+    assert len(downloads) == 2
+    models.cache_clear()
 
 
 def test_without_a_setting_the_packaged_bundle_is_served() -> None:

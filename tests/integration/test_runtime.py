@@ -1,6 +1,8 @@
 """The bundle on the interpreter that is installed: it says here what it said where it was trained."""
 
 import itertools
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import write_bundle
 
-from handler.bundle import Bundle, load
+from handler.bundle import PREDICT, Bundle, load
 from handler.classifier import Classifier
 from handler.errors import BundleError
 from handler.interpreter import RUNTIME, Interpreter
@@ -19,6 +21,7 @@ QUANTIZED_TOLERANCE = 0.02
 SAME_LABEL = 0.995
 # The same text in another batch or at another length runs through the same arithmetic.
 SAME_TEXT_TOLERANCE = 1e-5
+THREADS, CALLS = 4, 6_000
 
 
 def scores(classifier: Classifier, texts: list[str]) -> np.ndarray:
@@ -116,6 +119,35 @@ def test_top_k_keeps_the_best_and_changes_nothing_else(classifier: Classifier, r
 
 def test_no_texts_get_no_predictions(classifier: Classifier) -> None:
     assert classifier.classify([]) == []
+
+
+def test_threads_get_the_answers_of_their_own_texts(bundle: Bundle) -> None:
+    """What runs underneath keeps one input and one output for all threads, and does not say so."""
+    # GIVEN texts of all lengths, and what each is answered alone
+    interpreter, chance = Interpreter(bundle.model), np.random.default_rng(0)
+    names = [signature.name(PREDICT) for signature in bundle.manifest.signatures if signature.batch == 1]
+    asked = [(name, chance.integers(1, 500, (1, int(name.split("x")[-1])), np.int32)) for name in names * 8]
+    expected = [interpreter.runner(name)(ids).copy() for name, ids in asked]
+    wrong = []
+
+    def ask(first: int) -> None:
+        for call in range(first, first + CALLS // THREADS):
+            name, ids = asked[call % len(asked)]
+            if not np.array_equal(interpreter.runner(name)(ids), expected[call % len(asked)]):
+                wrong.append(call)
+
+    # WHEN threads take turns as often as they can
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+
+    # THEN each of the 6,000 answers is the one to its question
+    assert wrong == []
 
 
 def test_loading_twice_gives_the_same_answers(bundle_path: Path, classifier: Classifier, reviews: list[str]) -> None:

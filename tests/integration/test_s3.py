@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cloud import OUT, Application, Cloud, Queue, refuse, refusing
 
-from handler import objects, s3
+from handler import batch, objects, s3
 from handler.bundle import Bundle
 from handler.classifier import Classifier
 from handler.errors import EventError, FileError
@@ -17,6 +17,9 @@ from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, eventbridge_event, s3_event, sqs_event
 
 pytestmark = pytest.mark.usefixtures("fresh_models")
+
+
+Clocks = Callable[[int], Callable[[], float]]
 
 
 def handle(event: dict[str, Any], context: Any = None) -> Any:
@@ -95,7 +98,7 @@ def test_what_is_no_event_is_an_error(event: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{"Event": "s3:TestEvent", "Bucket": IN}, s3_event("a.txt", name="ObjectRemoved:Delete"), s3_event("a/")]
+    "event", [{"Event": "s3:TestEvent", "Bucket": IN}, s3_event("a.txt", name="ObjectTagging:Put"), s3_event("a/")]
 )
 def test_an_event_about_nothing_to_classify_does_nothing(aws: Cloud, event: dict[str, Any]) -> None:
     assert handle(event) is None
@@ -172,14 +175,77 @@ def test_an_older_version_that_comes_late_changes_nothing(aws: Cloud) -> None:
     assert versions(aws) == ["a.jsonl.predictions.jsonl", "a.jsonl.summary.json"]
 
 
-def test_an_older_version_that_comes_first_is_left_to_the_newer(aws: Cloud) -> None:
+def test_whatever_version_an_event_is_about_the_current_one_is_classified(aws: Cloud) -> None:
     old, new = aws.put("a.jsonl", TWO_LINES), aws.put("a.jsonl", TWO_LINES * 2)
 
     handle(s3_event("a.jsonl", old))
-    assert aws.contents() == []
-    handle(s3_event("a.jsonl", new))
 
+    assert aws.summary("a.jsonl")["source"]["version_id"] == new
     assert len(aws.predictions("a.jsonl")) == 4
+
+
+@pytest.mark.parametrize("write", [s3_event, eventbridge_event], ids=["S3", "EventBridge"])
+def test_a_version_that_is_current_again_gets_its_outputs_back(aws: Cloud, write: Callable[..., Any]) -> None:
+    # GIVEN a version that was done when it was current, and a newer one that is deleted for good
+    old, new = aws.put("a.jsonl", TWO_LINES), aws.put("a.jsonl", TWO_LINES * 2)
+    handle(write("a.jsonl", new))
+    aws.client("s3").delete_object(Bucket=IN, Key="a.jsonl", VersionId=new)
+
+    handle(write("a.jsonl", new, name="ObjectRemoved:Delete"))
+
+    assert aws.summary("a.jsonl")["source"]["version_id"] == old
+    assert len(aws.predictions("a.jsonl")) == 2
+
+
+def test_bytes_that_come_back_do_not_let_older_predictions_in(aws: Cloud) -> None:
+    # GIVEN a version that was done, and a worker that is about to write the predictions of the next
+    handle(s3_event("a.jsonl", aws.put("a.jsonl", TWO_LINES)))
+    between = aws.put("a.jsonl", TWO_LINES * 2)
+    newest = ""
+
+    def put_again(environ: dict[str, Any], _: Any, __: Application) -> None:
+        nonlocal newest
+        if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith("predictions.jsonl"):
+            aws.fault = None
+            newest = aws.put("a.jsonl", TWO_LINES)
+            handle(s3_event("a.jsonl", newest))
+
+    aws.fault = put_again
+
+    # WHEN the first one's content comes back and is done, so that the predictions' ETag is what the worker has seen
+    handle(s3_event("a.jsonl", between))
+
+    # THEN what is there in the end is the newest version's
+    summary, head = aws.summary("a.jsonl"), aws.client("s3").head_object(Bucket=OUT, Key="a.jsonl.predictions.jsonl")
+    assert newest
+    assert summary["source"]["version_id"] == newest
+    assert summary["output"]["etag"] == head["ETag"]
+    assert len(aws.predictions("a.jsonl")) == 2
+
+
+def test_outputs_stay_when_their_object_is_deleted(aws: Cloud) -> None:
+    version = aws.put("a.jsonl", TWO_LINES)
+    handle(s3_event("a.jsonl", version))
+    before = aws.get("a.jsonl.summary.json")
+    aws.client("s3").delete_object(Bucket=IN, Key="a.jsonl")
+
+    handle(s3_event("a.jsonl", version))
+    handle(s3_event("a.jsonl", "marker", name="ObjectRemoved:DeleteMarkerCreated"))
+
+    assert aws.get("a.jsonl.summary.json") == before
+    assert len(aws.predictions("a.jsonl")) == 2
+
+
+def test_no_two_summaries_are_alike(aws: Cloud) -> None:
+    """Whatever the clock says: each attempt draws a name."""
+    event = s3_event("a.jsonl", aws.put("a.jsonl", TWO_LINES))
+    names = set()
+    for _ in range(3):
+        handle(event)
+        names.add(aws.summary("a.jsonl")["attempt"])
+        aws.client("s3").delete_object(Bucket=OUT, Key="a.jsonl.summary.json")
+
+    assert len(names) == 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"], ids=["while it is read", "before it is written"])
@@ -238,15 +304,87 @@ def test_another_model_classifies_an_object_again(
     assert versions(aws).count("a.jsonl.summary.json") == 2
 
 
-def test_a_bucket_without_versions_will_do(aws: Cloud) -> None:
-    aws.client("s3").create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    aws.client("s3").put_object(Bucket="plain", Key="a.jsonl", Body=TWO_LINES)
-    event = json.loads(json.dumps(s3_event("a.jsonl")).replace(IN, "plain"))
+@pytest.fixture(params=["never had versions", "versions suspended"])
+def plain(aws: Cloud, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Puts content into a bucket whose versions have no names, and handles the event."""
+    s3_client = aws.client("s3")
+    s3_client.create_bucket(Bucket="plain", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    if request.param == "versions suspended":
+        s3_client.put_bucket_versioning(Bucket="plain", VersioningConfiguration={"Status": "Suspended"})
 
-    for _ in range(2):
-        handle(event)
+    def put(content: bytes = b"", **metadata: str) -> Any:
+        if content:
+            s3_client.put_object(Bucket="plain", Key="a.jsonl", Body=content, Metadata=metadata)
+        return handle(json.loads(json.dumps(s3_event("a.jsonl")).replace(IN, "plain")))
+
+    return put
+
+
+def test_a_bucket_without_versions_will_do(aws: Cloud, plain: Callable[..., Any]) -> None:
+    plain(TWO_LINES)
+    plain()
 
     assert versions(aws) == ["a.jsonl.predictions.jsonl", "a.jsonl.summary.json"]
+
+
+def test_without_versions_new_content_is_no_duplicate(aws: Cloud, plain: Callable[..., Any]) -> None:
+    plain(TWO_LINES)
+    plain(TWO_LINES * 2)
+
+    assert len(aws.predictions("a.jsonl")) == 4
+
+
+def test_without_versions_outputs_stay_when_their_object_is_deleted(aws: Cloud, plain: Callable[..., Any]) -> None:
+    plain(TWO_LINES)
+    aws.client("s3").delete_object(Bucket="plain", Key="a.jsonl")
+    plain()  # the event comes again, late
+
+    assert aws.summary("a.jsonl")["status"] == "complete"
+
+
+def test_without_versions_the_same_bytes_with_better_metadata_are_classified(
+    aws: Cloud, plain: Callable[..., Any]
+) -> None:
+    plain(TWO_LINES, **{"top-k": "many"})
+    assert aws.summary("a.jsonl")["status"] == "refused"
+    plain(TWO_LINES, **{"top-k": "2"})
+
+    assert aws.summary("a.jsonl")["status"] == "complete"
+    assert [len(line["scores"]) for line in aws.predictions("a.jsonl")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("headers", "archive"),
+    [
+        ({"StorageClass": "GLACIER"}, "GLACIER"),
+        ({"StorageClass": "DEEP_ARCHIVE", "Restore": 'ongoing-request="true"'}, "DEEP_ARCHIVE"),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="Fri"'}, ""),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "ARCHIVE_ACCESS"}, "ARCHIVE_ACCESS"),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS"}, "DEEP_ARCHIVE_ACCESS"),
+        ({"StorageClass": "INTELLIGENT_TIERING"}, ""),
+        ({"StorageClass": "GLACIER_IR"}, ""),
+    ],
+)
+def test_what_lies_in_an_archive_is_refused(aws: Cloud, headers: dict[str, str], archive: str) -> None:
+    version = aws.put("a.jsonl", TWO_LINES)
+    names = {"StorageClass": "storage-class", "Restore": "restore", "ArchiveStatus": "archive-status"}
+
+    def archived(environ: dict[str, Any], start: Any, application: Application) -> Iterable[bytes] | None:
+        """The headers that S3 gives of an object that moved there, which moto does not know."""
+        if environ["REQUEST_METHOD"] != "HEAD" or not environ["PATH_INFO"].startswith(f"/{IN}/"):
+            return None
+        more = [(f"x-amz-{names[name]}", value) for name, value in headers.items()]
+        return application(environ, lambda status, found, *_: start(status, [*found, *more]))
+
+    aws.fault = archived
+
+    handle(s3_event("a.jsonl", version))
+    handle(s3_event("a.jsonl", version))
+
+    summary = aws.summary("a.jsonl")
+    assert summary["status"] == ("refused" if archive else "complete")
+    assert f"archive {archive};" in summary["reason"] or not archive
+    assert versions(aws).count("a.jsonl.summary.json") == 1
 
 
 # --- what S3 does on a bad day ---------------------------------------------------------------------------
@@ -283,7 +421,7 @@ def test_a_read_that_breaks_goes_on_where_it_broke(aws: Cloud) -> None:
 
 
 def test_an_object_that_takes_several_invocations_gives_the_same_bytes(
-    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, runs_out_after: Clocks
 ) -> None:
     monkeypatch.setattr(objects, "PART_BYTES", 100_000)
     lines = b"".join(json.dumps({"id": i, "text": f"东西质量很好 {i}"}).encode() + b"\n" for i in range(5_000))
@@ -297,8 +435,7 @@ def test_an_object_that_takes_several_invocations_gives_the_same_bytes(
         }
         rounds = 0
         while event["Items"]:
-            remaining = iter([900] * (rounds + 1))  # asked once a window, also of those done before
-            context = Invocation(left=lambda remaining=remaining: next(remaining, 0))
+            context = Invocation(left=runs_out_after(rounds + 2))
             event = json.loads(json.dumps(handle(event, context)))
             rounds += 1
 
@@ -313,13 +450,51 @@ def test_an_object_that_takes_several_invocations_gives_the_same_bytes(
     assert aws.uploads() == []
 
 
-def test_without_a_state_machine_what_takes_too_long_goes_back_to_the_queue(aws: Cloud) -> None:
+def test_a_checkpoint_of_other_code_is_not_gone_on_from(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch, runs_out_after: Clocks
+) -> None:
+    # GIVEN an object that was left after a window of 1,024 lines
+    monkeypatch.setattr(objects, "PART_BYTES", 100_000)
+    aws.put("a.jsonl", "".join(f'{{"text": "很好 {i}"}}\n' for i in range(3_000)).encode())
+    event = {"BatchInput": {"bucket": IN, "output_bucket": OUT}, "Items": [{"Key": "a.jsonl"}]}
+    left = handle(event, Invocation(left=runs_out_after(1)))
+    assert left["Items"][0]["Checkpoint"]["windows"] == 1
+
+    # WHEN windows are cut otherwise by the code that goes on
+    monkeypatch.setattr(batch, "WINDOW_ROWS", 1_000)
+    ended = handle(left)
+
+    # THEN it begins again, and nothing is there twice or missing
+    assert ended["Results"] == {"complete": 1}
+    assert [line["line"] for line in aws.predictions("a.jsonl")] == list(range(1, 3_001))
+    assert aws.uploads() == []
+
+
+def test_without_a_state_machine_what_takes_too_long_goes_back_to_the_queue(aws: Cloud, runs_out_after: Clocks) -> None:
     version = aws.put("a.jsonl", TWO_LINES)
 
-    answer = handle(sqs_event(s3_event("a.jsonl", version)), Invocation(seconds=1))
+    answer = handle(sqs_event(s3_event("a.jsonl", version)), Invocation(left=runs_out_after(1)))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert [key for key in aws.contents() if not key.startswith(".fenlei/")] == []
+
+
+@pytest.mark.parametrize("key", ["a.jsonl.gz", "a.txt.gz", "a.csv.gz"])
+def test_the_clock_is_looked_at_while_a_line_is_skipped(aws: Cloud, key: str, caplog: pytest.LogCaptureFixture) -> None:
+    # GIVEN a line without an end, of which the clock lets 20 MB be unpacked
+    version = aws.put(key, gzip.compress(b"text\n" + b"x" * 100_000_000, 1))
+    looks = 0
+
+    def left() -> float:
+        nonlocal looks
+        looks += 1
+        return 900.0 if looks < 80 else 0.0  # at most 262,144 bytes each
+
+    answer = handle(sqs_event(s3_event(key, version)), Invocation(left=left))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert looks < 90
+    assert "cannot be read beyond window 0 in one invocation" in caplog.text
 
 
 # --- nobody else's business ----------------------------------------------------------------------------------

@@ -27,6 +27,14 @@ def test_more_costs_more(less: Survey, more: Survey) -> None:
     assert estimate(less, 1769, 10_000, 10).total < estimate(more, 1769, 10_000, 10).total
 
 
+def test_each_batch_of_rows_costs_transitions() -> None:
+    found = Survey(objects=1, bytes=100_000_000, lines=1_000_000, skipped=0)
+
+    whole, rows = estimate(found, 1769, 10_000, 10), estimate(found, 1769, 10_000, 10, rows=True)
+
+    assert rows.dollars["Step Functions"] > 500 * whole.dollars["Step Functions"]
+
+
 @pytest.mark.parametrize("url", ["in/prefix", "s3:in", "s3:///key", "https://in/key", "s3://in/key?versionId=1"])
 def test_what_is_no_place_in_s3_is_an_input_error(url: str) -> None:
     with pytest.raises(InputError, match="write it as s3://bucket/prefix/"):

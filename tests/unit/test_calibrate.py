@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.calibrate import expected_calibration_error, log_loss, temperature, threshold
+from handler.classifier import activate
+from training.calibrate import (
+    HIGHEST,
+    LOWEST,
+    confidence_and_errors,
+    expected_calibration_error,
+    log_loss,
+    smoothing,
+    temperature,
+    threshold,
+)
 
 NOTHING = np.empty((0, 2))
 NO_TARGETS = np.empty(0, np.int64)
@@ -43,12 +53,12 @@ def test_the_temperature_of_overconfident_logits_is_found(known: float, activati
     assert found == pytest.approx(known, rel=0.05)
 
 
-def test_the_temperature_of_logits_that_are_always_right_is_the_smallest() -> None:
-    assert temperature(np.float32([[-1], [1]]), np.array([0, 1]), "sigmoid") == pytest.approx(1 / 20, rel=0.01)
+def test_however_easy_or_hopeless_a_few_texts_are_the_temperature_stays_near_one() -> None:
+    right = temperature(np.float32([[-1], [1]] * 6), np.array([0, 1] * 6), "sigmoid", smoothing(12, 2))
+    wrong = temperature(np.float32([[-1], [1]] * 6), np.array([1, 0] * 6), "sigmoid", smoothing(12, 2))
 
-
-def test_the_temperature_of_logits_that_are_always_wrong_is_the_largest() -> None:
-    assert temperature(np.float32([[-1], [1]]), np.array([1, 0]), "sigmoid") == pytest.approx(20, rel=0.01)
+    assert 0.2 < right < 0.6
+    assert 1.5 < wrong < 5
 
 
 def test_without_texts_confidences_stay_as_they_are() -> None:
@@ -82,6 +92,12 @@ def test_where_nothing_is_wrong_everything_is_certain() -> None:
     assert threshold(binary([0.9, 0.6]), np.array([0, 0])) == pytest.approx(0.6)
 
 
+def test_the_threshold_is_rounded_down_so_that_the_texts_it_was_chosen_on_reach_it() -> None:
+    found = threshold(binary([0.999999, 0.87659999]), np.array([0, 0]))
+
+    assert found == 0.8765
+
+
 def test_without_texts_everything_is_certain() -> None:
     assert threshold(NOTHING, NO_TARGETS) == 0.0
 
@@ -98,6 +114,59 @@ def test_the_certain_are_half_as_often_wrong_or_exactly_half(rows: list[tuple[in
     half = (len(rows) + 1) // 2
     assert certain.sum() >= half
     assert certain.sum() == half or wrong[certain].mean() <= wrong.mean() / 2
+
+
+# --- development sets of every kind ---------------------------------------------------------------
+
+
+@st.composite
+def development_sets(draw: st.DrawFn) -> tuple[str, NDArray[np.float32], NDArray[np.int64]]:
+    """An activation, logits and targets of 1 to 40 texts: perfect, hopeless, of one class, or anything."""
+    activation = draw(st.sampled_from(["sigmoid", "softmax", "independent"]))
+    texts, labels = draw(st.integers(1, 40)), 2 if activation == "sigmoid" else draw(st.integers(2, 6))
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale = draw(st.sampled_from([0.001, 0.1, 1.0, 5.0, 200.0]))
+    logits = chance.normal(0, scale, (texts, 1 if activation == "sigmoid" else labels)).astype(np.float32)
+    answers = (logits > 0).astype(np.int64)
+    if activation != "independent":
+        answers = answers[:, 0] if activation == "sigmoid" else logits.argmax(axis=1)
+    kind = draw(st.sampled_from(["perfect", "hopeless", "one class", "anything"]))
+    return (
+        activation,
+        logits,
+        {
+            "perfect": answers,
+            "hopeless": 1 - answers if activation != "softmax" else (answers + 1) % labels,
+            "one class": np.zeros_like(answers),
+            "anything": chance.integers(0, 2 if activation != "softmax" else labels, answers.shape),
+        }[kind],
+    )
+
+
+@given(development_sets())
+def test_confidences_are_what_the_number_of_development_texts_can_justify(
+    development: tuple[str, NDArray[np.float32], NDArray[np.int64]],
+) -> None:
+    activation, logits, targets = development
+    texts, labels = len(targets), 2 if activation in ("sigmoid", "independent") else logits.shape[1]
+
+    smoothed = smoothing(texts, labels)
+    scale = temperature(logits, targets, activation, smoothed)
+    predicted = activate(logits, activation, scale, smoothed)
+
+    # The temperature is at neither bound.
+    assert LOWEST * 1.1 < scale < HIGHEST / 1.1
+    # No answer, to these texts or to any other, is surer than n of n right ones make it.
+    surest = activate(np.float32([[1e6] + [0] * (logits.shape[1] - 1)]), activation, scale, smoothed)
+    assert surest.max() == pytest.approx((texts + 1) / (texts + 2))
+    # Nothing changes places.
+    order = (np.concatenate([0 * logits, logits], axis=1) if activation == "sigmoid" else logits).argsort(axis=1)
+    assert np.all(np.diff(np.take_along_axis(predicted, order, axis=1), axis=1) >= 0)
+    # At least half of the texts are certain; all, where all is right.
+    confidence, wrong = confidence_and_errors(predicted, targets)
+    certain = np.round(confidence, 6) >= threshold(predicted, targets)
+    assert certain.mean() >= 0.5
+    assert certain.all() or wrong.any()
 
 
 # --- errors of confidences ------------------------------------------------------------------------

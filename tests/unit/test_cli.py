@@ -144,6 +144,37 @@ def test_evaluation_is_one_json_document_for_machines(bundle_path: Path, labelle
 # --- train ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def easy_lines(tmp_path: Path) -> Path:
+    """120 reviews that nobody could mistake: a dozen to develop on, a dozen to test on."""
+    words = {
+        "好评": ("物流很快", "非常满意", "性价比高", "做工精细"),
+        "差评": ("味道难吃", "非常失望", "价格太贵", "包装破损"),
+    }
+    pairs = [(label, first, second) for label, said in words.items() for first in said for second in said]
+    rows = [f"{first}，{second}{i},{label}" for i in range(4) for label, first, second in pairs][:120]
+    path = tmp_path / "easy.csv"
+    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_all_is_right_much_is_certain_and_nothing_surer_than_a_dozen_texts_can_make_it(
+    easy_lines: Path, tmp_path: Path, seed: int
+) -> None:
+    ran = fenlei("train", easy_lines, "--family", "linear", "--seed", seed, "-o", tmp_path / "easy")
+
+    assert ran.status == 0, ran.errors
+    bundle = load(tmp_path / "easy")
+    metrics, texts = bundle.manifest.metrics, int(bundle.manifest.data["dev_texts"])
+    assert metrics["accuracy"] == 1
+    assert metrics["coverage"] >= 0.5
+    surest = (texts + 1) / (texts + 2)
+    assert max(max(golden.probabilities) for golden in bundle.golden()) <= surest < 0.95
+    (strange,) = Classifier(bundle).classify(["今天天气不错"])
+    assert not strange.certain
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_seed_gives_the_same_model_in_another_process(
     trained_twice: Callable[[str], Twice], family: str

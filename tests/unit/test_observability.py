@@ -16,6 +16,7 @@ from handler.bundle import Bundle
 from handler.classifier import Classifier
 from handler.drift import watch
 from handler.jobs import Job, Outcome
+from tests.s3_events import Invocation, sqs_event
 
 STACK = yaml.load((ROOT / "infra/observability.yaml").read_text(encoding="utf-8"), Loader)
 RESOURCES: dict[str, Any] = STACK["Resources"]
@@ -102,6 +103,7 @@ def written(
     outcome = Outcome("duplicate")
     monkeypatch.setattr(s3, "run", lambda *_: outcome)
     s3.work(Job("texts-in", "a.txt", "texts-out", "a.txt"), own, lambda: 60.0)
+    s3.lambda_handler(sqs_event("no event at all"), Invocation())
     switch_to(tmp_path / "nowhere")
     post({"text": reviews[0]})
     found = set()

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.errors import Refused
-from handler.records import LINE_TOO_LONG, MAX_LINE_BYTES, NOT_TEXT, Record, Rejected, Row, layout_of, records, unpacked
+from handler import lines as handler_lines
+from handler.csv_rows import BROKEN, CsvRows
+from handler.errors import Damaged, Refused
+from handler.lines import LINE_TOO_LONG, MAX_LINE_BYTES, unpacked
+from handler.records import NOT_TEXT, Record, Rejected, Row, layout_of, records
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda text: not text.isspace()
@@ -104,6 +107,28 @@ def test_a_gzip_cut_anywhere_ends_in_one_rejected_line(content: bytes, keep: int
     rows = read("a.txt.gz", packed[: min(keep, len(packed) - 1)])
 
     assert [row for row in rows if isinstance(row, Rejected) and row.damage] == rows[-1:] or keep == 0
+
+
+@given(st.lists(st.text('x,"a\r', max_size=6), max_size=8))
+def test_a_broken_row_takes_one_line_and_the_next_row_begins_below_it(lines: list[str]) -> None:
+    source = [line.encode() for line in lines]
+    rows = CsvRows(iter(source))
+
+    assert list(iter(rows.read, None)) == list(naive(lines))
+
+
+def naive(lines: list[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """What is meant, in time that nobody has: from each row on, all that is left is read anew."""
+    rest, number = [line + "\n" for line in lines], 1
+    while rest:
+        reader = csv.reader(rest, strict=True)
+        try:
+            cells: list[str] | str = next(reader)
+            taken = reader.line_num
+        except csv.Error:
+            cells, taken = BROKEN, 1
+        yield number, cells
+        number, rest = number + taken, rest[taken:]
 
 
 def cut(content: bytes, lengths: list[int]) -> Iterator[bytes]:
@@ -235,3 +260,68 @@ def test_a_small_gzip_that_unfolds_to_much_comes_in_pieces() -> None:
 
     assert sum(sizes) == 50_000_000
     assert max(sizes) <= 262_144
+
+
+# --- columns and ids of any name ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ['"', "\\", "a\nb", "\0", "文本", "🏽", "id", "label", " "])
+def test_a_column_may_have_any_name(name: str) -> None:
+    line = json.dumps({name: "很好", "no": 7, "other": {"a": [1]}}).encode()
+
+    assert read("a.jsonl", line, text_column=name, id_column="no") == [Record(1, "很好", b"7")]
+    assert read("a.jsonl", line, text_column=name, id_column=name) == [Record(1, "很好")]
+    assert errors(read("a.jsonl", b'{"x": 1}\n{}', text_column=name)) == [
+        (n, f"the line is not a JSON object with a string {name!r}") for n in (1, 2)
+    ]
+
+
+def test_an_id_stays_on_its_line() -> None:
+    # GIVEN an id with carriage returns between its parts, which JSON allows and many readers take for a line's end
+    (row,) = read("a.jsonl", b'{"text": "a", "id": [1,\r"a\\rb"\r]}')
+
+    assert row == Record(1, "a", b'[1, "a\\rb" ]')
+
+
+# --- clocks and bombs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_clock_is_looked_at_for_each_piece_and_its_word_counts(name: str, packed: bool) -> None:
+    content = b"text\n" + b"x" * 10_000_000
+    pieces = [gzip.compress(content)] if packed else [content[i : i + 262_144] for i in range(0, len(content), 262_144)]
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 30:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        list(records(pieces, layout_of(name + ".gz" * packed), look))
+
+
+def test_what_unfolds_beyond_all_reason_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN less patience than the product has
+    monkeypatch.setattr(handler_lines, "BOMB_BYTES", 1_000_000)
+    bomb = gzip.compress(b"first\n" + b"x" * 2_000_000)
+    text = gzip.compress("".join(f"a review of sorts, number {i}\n" for i in range(100_000)).encode())
+
+    rows = read("a.txt.gz", bomb)
+
+    assert texts(rows) == ["first"]
+    assert [row.error for row in rows if isinstance(row, Rejected) and row.damage] == [
+        "the gzip unfolds to over 200 times its size, as no file of texts does"
+    ]
+    assert len(texts(read("a.txt.gz", text))) == 100_000
+
+
+def test_members_of_a_byte_and_padding_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler_lines, "SLICE_BYTES", 7)
+    content = b"".join(gzip.compress(bytes([byte])) + bytes(byte % 5) for byte in b"one\ntwo\n" * 50)
+
+    assert b"".join(unpacked([content])) == b"one\ntwo\n" * 50
+    with pytest.raises(Damaged):
+        list(unpacked([content + b"x"]))

@@ -1,0 +1,60 @@
+"""Whatever a file holds, the time to read it grows with its bytes: nothing is gone over again and again."""
+
+import gzip
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from handler.lines import MAX_LINE_BYTES, PIECE_BYTES
+from handler.records import layout_of, records
+
+MEMBER, EMPTY = gzip.compress(b"x", mtime=0), gzip.compress(b"", mtime=0)
+OPEN_TO_THE_LIMIT = b'"\n' * 999 + b'""' * (MAX_LINE_BYTES // 2) + b"\n"
+# Content of so many parts that is as bad as it can be for a reader, and the name of the file.
+ADVERSARIAL: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "quotes opened and closed in each line": ("a.csv", lambda n: b"text,y\n" + b'x","y\n' * 4 * n),
+    "a quote that opens in each line": ("a.csv", lambda n: b"text\n" + b'"\n' * 8 * n),
+    "a quote that is never closed, and empty lines": ("a.csv", lambda n: b'text\n"' + b"\n" * 8 * n),
+    "quotes that close too far away": ("a.csv", lambda n: b"text\n" + OPEN_TO_THE_LIMIT * (n // 4096)),
+    "commas": ("a.csv", lambda n: b"text\n" + (b"," * 1000 + b"\n") * (n // 8)),
+    "tabs": ("a.tsv", lambda n: b"text\n" + (b"\t" * 1000 + b"\n") * (n // 8)),
+    "one endless line": ("a.txt", lambda n: b"x" * 4096 * n),
+    "lines that are just too long": ("a.txt", lambda n: (b"x" * (MAX_LINE_BYTES + 1) + b"\n") * (n // 256)),
+    "brackets in brackets": ("a.jsonl", lambda n: (b"[" * 1000 + b"\n") * n),
+    "a byte in each member": ("a.txt.gz", lambda n: MEMBER * 4 * n),
+    "empty members": ("a.txt.gz", lambda n: MEMBER + EMPTY * 4 * n),
+    "padding": ("a.txt.gz", lambda n: MEMBER + bytes(4096 * n)),
+    "zeros, packed": ("a.txt.gz", lambda n: gzip.compress(bytes(4096 * n), 1)),
+}
+PARTS, TIMES = 8192, 4
+# Twice the bytes took at most 2.4 times as long on a busy machine; quadratic work takes 4 times.
+CEILING = 3.0
+
+
+@pytest.mark.parametrize(("name", "content"), ADVERSARIAL.values(), ids=ADVERSARIAL)
+def test_twice_the_bytes_take_about_twice_the_time(
+    name: str, content: Callable[[int], bytes], capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    small, large = content(PARTS), content(2 * PARTS)
+
+    ratio = min(seconds(name, large) for _ in range(TIMES)) / min(seconds(name, small) for _ in range(TIMES))
+
+    with capsys.disabled():
+        print(
+            f"\n{request.node.callspec.id}: {len(large):,} bytes take {ratio:.2f} times as long as half of them", end=""
+        )
+    assert ratio < CEILING
+
+
+def seconds(name: str, content: bytes) -> float:
+    """Of processor time, to read a file to its end."""
+    began = time.process_time()
+    for _ in records(pieces(content), layout_of(name)):
+        pass
+    return time.process_time() - began
+
+
+def pieces(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]
