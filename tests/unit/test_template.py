@@ -1,5 +1,6 @@
 """What the template promises about files in S3 and large models, beyond what cfn-lint can see."""
 
+import json
 from typing import Any
 
 import pytest
@@ -68,17 +69,19 @@ def test_every_function_that_loads_the_bundle_finds_it_where_model_uri_says() ->
 
 # --- what a stranger can spend ----------------------------------------------------------------------
 
+GATEWAY = yaml.safe_load((ROOT / "infra/gateway.yaml").read_text(encoding="utf-8"))["paths"]
+METHODS = [
+    (path, name, one)
+    for path, methods in GATEWAY.items()
+    for name, one in methods.items()
+    if "x-amazon-apigateway-integration" in one
+]
+
 
 def test_a_call_that_needs_no_key_gets_little_and_the_others_are_named() -> None:
-    contract = yaml.safe_load((ROOT / "infra/openapi.yaml").read_text(encoding="utf-8"))["paths"]
-    keyed = {
-        (path, method.upper())
-        for path, methods in contract.items()
-        for method in ("get", "post")
-        if methods.get(method, {}).get("security")
-    }
+    keyed = {(path, method.upper()) for path, method, one in METHODS if one["security"] and not method.startswith("x-")}
     image = yaml.load((ROOT / "infra/image.yaml").read_text(encoding="utf-8"), Loader)["Resources"]["Api"]["Properties"]
-    for properties, low, high in ((RESOURCES["Api"]["Properties"], "OpenRate", "StageRate"), (image, 10, 200)):
+    for properties, low, high in ((RESOURCES["Api"]["Properties"], "OpenRate", "StageRate"), (image, 5, 200)):
         everything, *named = properties["MethodSettings"]
         assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
         assert everything["ThrottlingRateLimit"] == low
@@ -100,6 +103,21 @@ def test_the_api_s_function_is_bounded_and_has_room_for_what_a_plan_lets_through
     assert RESOURCES["ApiFunction"]["Properties"]["ReservedConcurrentExecutions"][1] == "ReservedConcurrency"
     assert defaults["ReservedConcurrency"] >= defaults["StandardBurst"]
     assert defaults["OpenRate"] < defaults["StandardRate"] < defaults["StageRate"]
+
+
+def test_the_bounds_of_the_bill_are_those_that_the_threat_model_names() -> None:
+    told = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8")
+    prices = json.loads((ROOT / "training/prices.json").read_text(encoding="utf-8"))
+    defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
+    opened = [one["x-amazon-apigateway-integration"]["type"] for _, _, one in METHODS if not one["security"]]
+    gigabytes, day = defaults["ApiMemory"] / 1024, 24 * 3600
+    function = defaults["ReservedConcurrency"] * gigabytes * day * prices["lambda_gb_second"]["x86_64"]
+    a_second = len(opened) * defaults["OpenRate"]
+    gateway = a_second * day * prices["rest_api_request"]
+
+    assert f"at most {function:.0f} dollars a day" in told
+    assert f"{len(opened)} methods are open, {opened.count('mock')} of which" in told
+    assert f"{a_second} requests a second in all, {gateway:.0f} dollars a day" in told
 
 
 def test_what_the_whole_account_logs_with_outlives_the_stack() -> None:
