@@ -62,7 +62,7 @@ contract: .venv/ready
 	@$(UV) venv -q --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip sync -q --python .venv --require-hashes $<
 	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
-	@.venv/bin/python -c 'from training.fit import load_tensorflow; load_tensorflow(); import training.layers'
+	@.venv/bin/python -c 'from training.learning.fit import load_tensorflow; load_tensorflow(); import training.learning.layers'
 	@touch $@
 
 # What ships, and pytest: TensorFlow is not in it.

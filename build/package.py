@@ -53,7 +53,7 @@ def assemble(bundle: Path, output: Path, target: Target, architecture: Architect
     for library in elf.check(output, target, architecture):
         elf.cut(output / library)
     shutil.copytree(wheels.ROOT / "handler", output / "handler", ignore=shutil.ignore_patterns("__pycache__"))
-    (output / "handler/pages/openapi.json").write_text(contract.served(), encoding="utf-8")
+    (output / "handler/https/static/openapi.json").write_text(contract.served(), encoding="utf-8")
     (output / "model").mkdir()
     for name in ("manifest.json", *files):
         shutil.copyfile(bundle / name, output / "model" / name)

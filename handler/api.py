@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from handler import golden, http, pages, schema, snapshot
-from handler.bundle import Manifest
+from handler import snapshot
 from handler.errors import (
     BundleError,
     FieldError,
@@ -17,8 +16,13 @@ from handler.errors import (
     RequestError,
     Unavailable,
 )
-from handler.interpreter import RUNTIME
-from handler.models import models
+from handler.https import exchange as http
+from handler.https import pages, schema
+from handler.model import golden
+from handler.model.bundle import Manifest
+from handler.model.interpreter import RUNTIME
+from handler.model.models import models
+from handler.model.prediction import ModelName
 from handler.observability import MetricUnit, disabled, emit, log_error, metrics
 
 # A request is small: to spread it over threads costs more than it saves.
@@ -154,8 +158,8 @@ ROUTES: dict[str, dict[str, Function]] = {
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")
 
 
-def _name(manifest: Manifest) -> schema.ModelName:
-    return schema.ModelName(manifest.name, manifest.version)
+def _name(manifest: Manifest) -> ModelName:
+    return ModelName(manifest.name, manifest.version)
 
 
 def _info(manifest: Manifest) -> schema.ModelInfo:

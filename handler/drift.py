@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import UNSET
 
-from handler.bundle import Golden, Manifest
-from handler.classifier import Classifier, Encoded
+from handler.model.bundle import Golden, Manifest
+from handler.model.classifier import Classifier, Encoded
+from handler.model.prediction import Prediction
 from handler.observability import emit
-from handler.schema import Prediction
 
 ALARM = 0.25
 WINDOW_TEXTS = 500

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from handler.bundle import Bundle
 from handler.errors import FenleiError
-from handler.golden import compare, healthy
-from handler.models import bundles
+from handler.https.schema import MAX_CHARACTERS, ClassifyRequest, ClassifyResponse
+from handler.model.bundle import Bundle
+from handler.model.golden import compare, healthy
+from handler.model.models import bundles
+from handler.model.prediction import Prediction
 from handler.observability import log_error, logger
-from handler.schema import MAX_CHARACTERS, ClassifyRequest, ClassifyResponse, Prediction
 
 # However long the texts are, this many stay within what a body may hold.
 TEXTS = 16

@@ -15,12 +15,12 @@ import msgspec
 from aws_lambda_powertools.utilities.data_classes import S3Event, S3EventBridgeNotificationEvent, SQSEvent
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler import bulk, objects
-from handler.attempt import run
-from handler.classifier import Classifier
 from handler.errors import BundleError, EventError, FileError
-from handler.jobs import Job, Outcome, Seconds
-from handler.models import models
+from handler.files import bulk, objects
+from handler.files.attempt import run
+from handler.files.jobs import Job, Outcome, Seconds
+from handler.model.classifier import Classifier
+from handler.model.models import models
 from handler.observability import MetricUnit, emit, log_error, metrics
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

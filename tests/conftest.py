@@ -14,10 +14,10 @@ from support import FOUR_LINES, ROOT, Answer, Call, Start, answer
 
 from build.errors import BuildError
 from build.replay import Command, Function, find_emulator, running
-from handler.bundle import Bundle, load
-from handler.classifier import Classifier
-from handler.models import models
-from training.serve import proxy_event
+from handler.model.bundle import Bundle, load
+from handler.model.classifier import Classifier
+from handler.model.models import models
+from training.commands.serve import proxy_event
 
 # The same examples in each run, so that a failure is one for everybody;
 # `pytest --hypothesis-profile explore` looks for new ones.

@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from handler import attempt, objects
-from handler.batch import answer as predict
-from handler.classifier import Classifier
 from handler.errors import FileError
-from handler.jobs import Job
+from handler.files import attempt, objects
+from handler.files.batch import answer as predict
+from handler.files.jobs import Job
+from handler.model.classifier import Classifier
 
 KEY, IN, OUT = "a.jsonl", "in", "out"
 PREDICTIONS, SUMMARY = "a.jsonl.predictions.jsonl", "a.jsonl.summary.json"

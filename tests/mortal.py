@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from handler import batch, objects
-from handler.models import models
+from handler.files import batch, objects
+from handler.model.models import models
 from handler.s3 import lambda_handler
 from tests.s3_events import Invocation
 

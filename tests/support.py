@@ -11,8 +11,8 @@ import msgspec
 
 from build.replay import Function
 from handler import api
-from handler.bundle import GOLDEN, MANIFEST, MODEL, TOKENIZER, Bundle, encode_manifest, file_entry
-from training.serve import Context
+from handler.model.bundle import GOLDEN, MANIFEST, MODEL, TOKENIZER, Bundle, encode_manifest, file_entry
+from training.commands.serve import Context
 
 ROOT = Path(__file__).parents[1]
 # One Python for each interpreter: this one, and of the environments that hold only what ships the other one.

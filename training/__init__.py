@@ -2,6 +2,6 @@
 
 # Before TensorFlow, always: loaded after it, tflite-runtime is bound to symbols of TensorFlow's that do not fit it,
 # and fails on some models.
-import handler.interpreter
+import handler.model.interpreter
 
 __all__ = ["handler"]

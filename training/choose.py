@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from training.data import Example, Splits, squeeze
+from training.data.read import Example, Splits, squeeze
 from training.errors import InputError
 from training.families import get_family
-from training.train import Options, Progress, Trained, train
+from training.judging.outcome import Trained
+from training.learning.options import Options, Progress
+from training.train import train
 
 CANDIDATES = ("logistic", "linear", "hybrid")
 # A family that scores less than this below the best one is as good; the smallest such is taken.
@@ -50,7 +52,7 @@ def self_train(
     Gives the splits to train on, and what came of it. Source: Yarowsky 1995, "Unsupervised Word Sense Disambiguation
     Rivaling Supervised Methods". Raises InputError if there are no development texts to tell by, or another task.
     """
-    from handler.classifier import Classifier
+    from handler.model.classifier import Classifier
 
     if not splits.dev or options.task != "classify" or options.multi_label:
         raise InputError(

@@ -20,10 +20,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from training.audit import unseen
-from training.data import Cleaning, Columns, Example, clean, read
-from training.fit import Controls, load_tensorflow
-from training.tasks import macro_f1
+from training.data.audit import unseen
+from training.data.read import Cleaning, Columns, Example, clean, read
+from training.learning.fit import load_tensorflow
+from training.learning.job import Controls
+from training.learning.tasks import macro_f1
 
 TIMED_TEXTS = 300
 COLD_STARTS = 5
@@ -105,11 +106,12 @@ def cold_start(program: str) -> float:
 
 def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     """Trains a bundle as `fenlei train` does and measures it as `fenlei serve` would run it."""
-    from handler.classifier import Classifier
-    from training import bundles
-    from training.data import Splits
+    from handler.model.classifier import Classifier
+    from training.data.read import Splits
     from training.families import get_family
-    from training.train import Options, Progress, train
+    from training.learning.options import Options, Progress
+    from training.shipping import bundles
+    from training.train import train
 
     labels = sorted({example.label for example in data.train})
     splits = Splits(data.train, data.dev, data.test, labels)
@@ -120,7 +122,8 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     bundle = bundles.write(trained.bundle, {}, path)
     classifier = Classifier(bundle)
     cold = (
-        "from pathlib import Path; from handler.bundle import load; from handler.classifier import Classifier; "
+        "from pathlib import Path; from handler.model.bundle import load; "
+        "from handler.model.classifier import Classifier; "
         f"Classifier(load(Path({str(path)!r}))).classify(['好'])"
     )
     return measure(

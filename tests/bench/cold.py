@@ -18,10 +18,10 @@ from statistics import median, quantiles
 from typing import NamedTuple
 
 from build.replay import Function, running
-from handler import bundle as bundles
+from handler.model import bundle as bundles
 from tests.bench.cold_peers import Contender, contenders
-from training import cost
-from training.serve import proxy_event
+from training.commands import cost
+from training.commands.serve import proxy_event
 
 STARTS = 20
 WARM_REQUESTS = 50

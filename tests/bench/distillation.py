@@ -12,11 +12,11 @@ from statistics import median
 
 from tests.bench.accuracy import Data
 from tests.bench.training import fit, options, progress, summary
-from training.data import Splits
+from training.data.read import Splits
 from training.distil import distil, open_teacher
-from training.evaluate import evaluate
 from training.families import get_family
-from training.fit import load_tensorflow
+from training.judging.evaluate import evaluate
+from training.learning.fit import load_tensorflow
 from training.train import train
 
 SEEDS = (0, 1, 2)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.bundle import EMBED, Signature
+from handler.model.bundle import EMBED, Signature
 from tests.support import PYTHONS, ROOT
-from training.checkpoint import Checkpoint, open_checkpoint
-from training.data import Columns, read
+from training.data.read import Columns, read
+from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.families.encoder import MAX_TOKENS, lengths
 
 TEXTS = 200
@@ -31,7 +31,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from handler.interpreter import RUNTIME, Interpreter
+from handler.model.interpreter import RUNTIME, Interpreter
 directory = Path(sys.argv[1])
 ids = np.load(directory / "ids.npy")
 print(RUNTIME)
@@ -51,10 +51,10 @@ def embed(
     checkpoint: Checkpoint, ids: Sequence[Sequence[int]], quantizations: Sequence[str]
 ) -> tuple[Vectors, dict[tuple[str, str], Vectors], dict[str, float]]:
     """Embeddings by Keras, by (runtime, quantisation), and the megabytes of each converted model."""
-    from training.convert import convert
-    from training.fit import predict
-    from training.ngrams import pad
-    from training.transformer import build_encoder, measure_inputs
+    from training.encoders.transformer import build_encoder, measure_inputs
+    from training.learning.batches import predict
+    from training.learning.ngrams import pad
+    from training.shipping.convert import convert
 
     longest = next(n for n in lengths(MAX_TOKENS) if n >= max(map(len, ids)))
     encoder = build_encoder(checkpoint, longest)
@@ -83,7 +83,7 @@ def cosines(found: Vectors, reference: Vectors) -> NDArray[np.float64]:
 
 def main(directory: Path, data: Path) -> None:
     from tests.bench.encoder import onnx_model
-    from training.fit import load_tensorflow
+    from training.learning.fit import load_tensorflow
 
     load_tensorflow()
     checkpoint = open_checkpoint(directory)

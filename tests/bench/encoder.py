@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from handler.bundle import EMBED, Signature
-from handler.interpreter import RUNTIME, Interpreter
+from handler.model.bundle import EMBED, Signature
+from handler.model.interpreter import RUNTIME, Interpreter
 from tests.bench.operators import Costs, of_onnx_runtime, of_tensorflow_lite
-from training.checkpoint import ENDS, Checkpoint, open_checkpoint
+from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.configuration import ENDS
 from training.families.encoder import MAX_TOKENS, lengths
 
 ROUNDS, WARM = 100, 10
@@ -30,11 +31,11 @@ FUSED = "com.microsoft"
 
 
 def main(checkpoint_path: Path) -> None:
-    from training.convert import convert
-    from training.fit import load_tensorflow
+    from training.learning.fit import load_tensorflow
+    from training.shipping.convert import convert
 
     load_tensorflow()
-    from training.transformer import build_encoder, measure_inputs
+    from training.encoders.transformer import build_encoder, measure_inputs
 
     checkpoint = open_checkpoint(checkpoint_path)
     encoder, sizes = build_encoder(checkpoint, MAX_TOKENS), lengths(MAX_TOKENS)

@@ -60,7 +60,13 @@ def train(data: Path, bundle: Path, peer: Path) -> None:
         bundle.symlink_to(Path(os.environ["FENLEI_BENCH_BUNDLE"]).absolute())
     else:
         files = ["--dev", str(data / "dev.tsv"), "--test", str(data / "test.tsv"), "--columns", "label,text"]
-        command = [sys.executable, "-c", "from training.cli import main; main()", "train", str(data / "train.tsv")]
+        command = [
+            sys.executable,
+            "-c",
+            "from training.commands.cli import main; main()",
+            "train",
+            str(data / "train.tsv"),
+        ]
         subprocess.run([*command, *files, "--family", "auto", "-o", str(bundle)], check=True)
     rows = [line.split("\t", 1) for line in (data / "train.tsv").read_text(encoding="utf-8").splitlines()]
     file = peer.with_suffix(".txt")
@@ -98,11 +104,11 @@ def beside_fasttext(bundle: Path, peer: Path, texts: list[str]) -> None:
 
 
 def fenlei(bundle: Path) -> Callable[[bytes], bytes]:
-    from handler.batch import answer, windows
-    from handler.bundle import load
-    from handler.classifier import Classifier
-    from handler.lines import PIECE_BYTES
-    from handler.records import layout_of, records
+    from handler.files.batch import answer, windows
+    from handler.files.lines import PIECE_BYTES
+    from handler.files.records import layout_of, records
+    from handler.model.bundle import load
+    from handler.model.classifier import Classifier
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     loaded = load(bundle)
@@ -145,9 +151,9 @@ def fast_text(peer: Path, together: int = 1) -> Callable[[bytes], bytes]:
 
 
 def where_the_time_goes(bundle: Path, texts: list[str]) -> None:
-    from handler.bundle import load
-    from handler.classifier import Classifier
-    from handler.records import layout_of, records
+    from handler.files.records import layout_of, records
+    from handler.model.bundle import load
+    from handler.model.classifier import Classifier
 
     classifier = Classifier(load(bundle))
     content = b"".join(lines_of(texts, 10_000))
@@ -209,8 +215,8 @@ def one_file(aws: Any, bundle: Path, lines: Iterator[bytes], size: int, name: st
 def invoke(event: Any) -> None:
     """In a process of its own: one invocation, its processor time and its memory."""
 
-    from handler.models import models
-    from handler.objects import client
+    from handler.files.objects import client
+    from handler.model.models import models
     from handler.s3 import lambda_handler
     from tests.s3_events import Invocation
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from handler.interpreter import Interpreter, _Interpreter
+from handler.model.interpreter import Interpreter, _Interpreter
 
 ROUNDS, WARM = 100, 10
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from handler.bundle import load
-from handler.classifier import Classifier
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
 
 
 def fastapi(classifier: Classifier, port: int) -> None:

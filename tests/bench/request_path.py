@@ -22,14 +22,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from handler import bundle as bundles
 from handler.api import lambda_handler
-from handler.classifier import Classifier
 from handler.drift import WINDOW_TEXTS
-from handler.interpreter import RUNTIME
-from handler.models import models
+from handler.model import bundle as bundles
+from handler.model.classifier import Classifier
+from handler.model.interpreter import RUNTIME
+from handler.model.models import models
 from tests.local_server import serving
-from training.serve import Context, proxy_event
+from training.commands.serve import Context, proxy_event
 
 CHARACTERS = 50
 ROUNDS = {1: 2000, 32: 300}

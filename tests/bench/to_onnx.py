@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from handler.bundle import load
-from handler.classifier import Classifier
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
 
 LENGTH = 64
 SIGNATURE = f"predict_1x{LENGTH}"

@@ -21,13 +21,16 @@ import numpy as np
 
 from tests.bench.accuracy import Data
 from training.choose import self_train
-from training.data import Splits, make_splits
-from training.datasets import read_dataset
-from training.families import Family, families, get_family
-from training.fit import Controls, load_tensorflow
-from training.tasks import normalized_mutual_information
-from training.tokenizer import KINDS
-from training.train import Options, Progress, Trained, train
+from training.data.datasets import read_dataset
+from training.data.read import Splits, make_splits
+from training.data.tokenizer import KINDS
+from training.families import families, get_family
+from training.judging.outcome import Trained
+from training.learning.fit import load_tensorflow
+from training.learning.job import Controls, Family
+from training.learning.options import Options, Progress
+from training.learning.tasks import normalized_mutual_information
+from training.train import train
 
 LABELLED = 20  # one text in so many
 EPOCHS, TEXTS = 3, 8192
@@ -68,7 +71,7 @@ def clusters(data: Data) -> Table:
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from handler.classifier import Classifier
+    from handler.model.classifier import Classifier
 
     yield "data", "who", "clusters", "normalised mutual information", "train s"
     texts, labels = [example.text for example in data.test], [example.label for example in data.test]

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from build import contract
-from handler import api, pages
+from handler import api
+from handler.https import pages
 from tests.proxy_events import KINDS, Asked, Event, balancer_lists_event, function_url_event, rest_event
-from training.serve import Context
+from training.commands.serve import Context
 
 JSON = {"Content-Type": "application/json"}
 CONTEXT = Context("a-request")

@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from support import ROOT
 
 from build import contract, gateway
-from handler import schema
 from handler.errors import InvalidRequest
+from handler.https import schema
 
 CONTRACT = contract.read()
 SCHEMAS = CONTRACT["components"]["schemas"]

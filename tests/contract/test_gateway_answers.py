@@ -13,7 +13,7 @@ from support import ROOT
 
 from build import contract
 from handler import api
-from training.serve import Context, proxy_event
+from training.commands.serve import Context, proxy_event
 
 CONTRACT = contract.read()
 DOCUMENT: dict[str, Any] = yaml.safe_load(contract.GATEWAY.read_text(encoding="utf-8"))

@@ -9,8 +9,9 @@ from openapi_schema_validator import OAS30Validator, validate
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from build import contract
-from handler import api, schema
-from training.serve import proxy_event
+from handler import api
+from handler.https import schema
+from training.commands.serve import proxy_event
 
 SOURCE = contract.read()
 SERVED: dict[str, Any] = json.loads(contract.served())

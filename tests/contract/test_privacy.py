@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from handler import api
-from handler.classifier import Classifier
+from handler.model.classifier import Classifier
 from tests.proxy_events import KINDS, Asked
-from training.serve import Context
+from training.commands.serve import Context
 
 REQUESTS = 1000
 JSON = {"Content-Type": "application/json"}

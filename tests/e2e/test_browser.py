@@ -197,7 +197,7 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(page: Page, url: str) -> No
 
 @pytest.mark.parametrize("name", ["playground.html", "docs.html"])
 def test_a_page_is_small(name: str) -> None:
-    path = Path(__file__).parents[2] / "handler/pages" / name
+    path = Path(__file__).parents[2] / "handler/https/static" / name
     assert path.stat().st_size < 40_000
 
 

@@ -24,10 +24,10 @@ from documents import DOCUMENTS, commands, mentions
 from support import ROOT
 from typer.main import get_command
 
-from handler import objects
+from handler.files import objects
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, s3_event
-from training.cli import app
+from training.commands.cli import app
 
 AWS = ROOT / ".envs/aws/bin/aws"
 # The beginning of a command, and where it is executed.

@@ -10,8 +10,8 @@ from checkpoints import write_checkpoint
 from sam import SAM, run
 from support import Start
 
-from handler.bundle import Bundle, load
-from training.serve import proxy_event
+from handler.model.bundle import Bundle, load
+from training.commands.serve import proxy_event
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ RUNNERS = {"sh": ["bash", "-c"], "python": [sys.executable, "-c"], "js": ["node"
 
 
 def examples() -> Iterator[tuple[str, str, str]]:
-    page = (ROOT / "handler/pages/docs.html").read_text(encoding="utf-8")
+    page = (ROOT / "handler/https/static/docs.html").read_text(encoding="utf-8")
     for language, code in re.findall(r'data-example="(\w+)">(.*?)</pre>', page, re.DOTALL):
         yield "docs", language, html.unescape(code)
     for document in ("README.md", "docs/api.md"):

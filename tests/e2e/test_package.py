@@ -15,8 +15,8 @@ from support import ROOT
 from build import archive, inventory, prune, replay, wheels
 from build.errors import BuildError
 from build.sizes import MB, total, weigh
-from handler.bundle import Bundle
-from training.serve import proxy_event
+from handler.model.bundle import Bundle
+from training.commands.serve import proxy_event
 
 Wheels = Callable[[str, str], Path]
 NAMES = ["fenlei-python3.13-x86_64", "fenlei-python3.13-arm64"]
@@ -175,7 +175,7 @@ def test_a_module_without_bytecode_would_be_seen_to_be_compiled(unpacked: Path, 
 
     ran = run(tree, tmp_path / "log", classify("ok"))
 
-    assert str(tree / "handler/schema.py") in ran.compiled
+    assert str(tree / "handler/https/schema.py") in ran.compiled
 
 
 def test_a_package_that_does_not_answer_as_in_training_is_refused_with_its_log(unpacked: Path, tmp_path: Path) -> None:

@@ -34,12 +34,12 @@ def test_the_package_holds_what_serves_and_nothing_else(package: Path) -> None:
         "tokenizer.json",
         "golden.jsonl",
     }
-    assert {path.name for path in (package / "handler/pages").iterdir()} == {
+    assert {path.name for path in (package / "handler/https/static").iterdir()} == {
         "docs.html",
         "openapi.json",
         "playground.html",
     }
-    assert json.loads((package / "handler/pages/openapi.json").read_text(encoding="utf-8")) == CONTRACT
+    assert json.loads((package / "handler/https/static/openapi.json").read_text(encoding="utf-8")) == CONTRACT
 
 
 def test_every_module_of_the_package_has_bytecode_that_is_never_checked(package: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from cloud import Cloud, cloud
 
-from handler import attempt, objects
-from handler.models import models
-from handler.records import Row
+from handler.files import attempt, objects
+from handler.files.records import Row
+from handler.model.models import models
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import pytest
 from support import ROOT
 
-from handler.batch import Tally, answer, windows
-from handler.classifier import Classifier
 from handler.errors import Refused
-from handler.lines import PIECE_BYTES
-from handler.records import layout_of, records
+from handler.files.batch import Tally, answer, windows
+from handler.files.lines import PIECE_BYTES
+from handler.files.records import layout_of, records
+from handler.model.classifier import Classifier
 
 CASES = ROOT.parent / "shared/cases"
 # Beyond what the process had before. A function for files has 1,769 MB, and tokenizing one line of 1 MiB takes 150.

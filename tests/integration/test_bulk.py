@@ -20,7 +20,7 @@ from cloud import OUT, Cloud, Queue, refuse
 from moto.awslambda.models import LambdaBackend
 from moto.core.config import default_user_config
 
-from handler import bulk, objects
+from handler.files import bulk, objects
 from handler.s3 import lambda_handler
 from tests.s3_events import ACCOUNT, IN, REGION, TWO_LINES, Invocation, s3_event
 
@@ -229,7 +229,7 @@ def test_what_failed_is_said_and_the_same_call_does_only_the_rest(aws: Cloud, ma
 def fenlei_bulk(aws: Cloud, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     pytest.importorskip("typer")
     environment = os.environ | aws.environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-c", "from training.cli import main; main()", "bulk", *arguments]
+    command = [sys.executable, "-c", "from training.commands.cli import main; main()", "bulk", *arguments]
     return subprocess.run(
         command, env=environment, input=given, capture_output=True, text=True, timeout=60, check=False
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.bundle import Bundle
-from handler.interpreter import MEMORY_OF_ONE_PROCESSOR, processors
+from handler.model.bundle import Bundle
+from handler.model.interpreter import MEMORY_OF_ONE_PROCESSOR, processors
 
 ROOT = Path(__file__).parents[2]
 # Modules that the handler's entry point brings in, over those that a bare interpreter has. Seconds are in the bench.
@@ -54,7 +54,7 @@ def test_what_only_some_requests_need_is_imported_late(module: str) -> None:
 
 
 def test_in_lambda_importing_numpy_starts_no_thread() -> None:
-    code = "import handler.classifier, pathlib; print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
+    code = "import handler.model.classifier, pathlib; print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
 
     assert python(code, AWS_LAMBDA_RUNTIME_API="127.0.0.1:1") == "1"
 
@@ -82,7 +82,7 @@ IN_LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"}
 COPIES = """
 import json, random
 import handler.api
-from handler.models import models
+from handler.model.models import models
 from awslambdaric.lambda_runtime_hooks_runner import run_after_restore, run_before_snapshot
 
 prepared = [len(c._interpreter._runners) for c in models().all()]

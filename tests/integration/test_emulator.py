@@ -10,10 +10,10 @@ from cloud import Cloud
 from support import Start
 
 from build.replay import Function
-from handler.bundle import Bundle
-from handler.interpreter import RUNTIME
+from handler.model.bundle import Bundle
+from handler.model.interpreter import RUNTIME
 from tests.s3_events import s3_event, sqs_event
-from training.serve import proxy_event
+from training.commands.serve import proxy_event
 
 TEXTS = ["东西质量很好，非常满意", "太差了，第二天就坏了"]
 

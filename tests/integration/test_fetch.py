@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
-from handler.bundle import SHIPPED, Bundle
 from handler.errors import BundleError
-from handler.fetch import fetch
+from handler.model.bundle import SHIPPED, Bundle
+from handler.model.fetch import fetch
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
@@ -24,10 +24,10 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 PROGRAM = """
 import os, resource, sys
 from pathlib import Path
-import handler.fetch
+import handler.model.fetch
 from handler.errors import BundleError
-from handler.models import from_environment
-handler.fetch.fetch.__defaults__ = (Path(sys.argv[1]),)
+from handler.model.models import from_environment
+handler.model.fetch.fetch.__defaults__ = (Path(sys.argv[1]),)
 if "FILE_LIMIT" in os.environ:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["FILE_LIMIT"]),) * 2)
 try:
@@ -179,7 +179,7 @@ def test_two_starts_at_once_leave_one_bundle(store: Store, tmp_path: Path) -> No
 
 
 def test_a_path_is_served_where_it_is(bundle_path: Path, bundle: Bundle) -> None:
-    from handler.models import from_environment
+    from handler.model.models import from_environment
 
     assert fetch({"MODEL_URI": str(bundle_path)}) == bundle_path
     assert from_environment({"MODEL_URI": str(bundle_path)}).default == bundle.manifest.name

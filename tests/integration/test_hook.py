@@ -16,8 +16,8 @@ import msgspec
 import pytest
 from support import Start, write_bundle
 
-from handler.bundle import Bundle
-from handler.interpreter import Interpreter
+from handler.model.bundle import Bundle
+from handler.model.interpreter import Interpreter
 
 EVENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
 

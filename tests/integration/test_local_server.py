@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from handler import pages
-from handler.models import models
+from handler.https import pages
+from handler.model.models import models
+from training.commands.serve import GATEWAY_BODY_BYTES, Context, make_server, proxy_event
 from training.errors import InputError
-from training.serve import GATEWAY_BODY_BYTES, Context, make_server, proxy_event
 
 JSON = {"Content-Type": "application/json"}
 

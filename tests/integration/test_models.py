@@ -8,9 +8,9 @@ from cloud import Cloud
 from support import write_bundle
 
 from handler.api import lambda_handler
-from handler.bundle import Bundle
 from handler.errors import BundleError, NotFound
-from handler.models import PACKAGED, from_environment, models
+from handler.model.bundle import Bundle
+from handler.model.models import PACKAGED, from_environment, models
 from tests.proxy_events import Asked, rest_event
 from tests.s3_events import IN, Invocation
 
@@ -84,7 +84,7 @@ def test_a_bundle_that_cannot_be_loaded_is_not_fetched_at_every_request(
     assert len(downloads) == 1
 
     # WHEN some time has passed, it is tried again: the right archive may be there by now
-    monkeypatch.setattr("handler.models.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("handler.model.models.RETRY_SECONDS", 0.0)
     assert lambda_handler(rest_event(asked[0]), Invocation())["statusCode"] == 503
     assert len(downloads) == 2
     models.cache_clear()

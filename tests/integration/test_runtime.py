@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import write_bundle
 
-from handler.bundle import PREDICT, Bundle, load
-from handler.classifier import Classifier
 from handler.errors import BundleError
-from handler.interpreter import RUNTIME, Interpreter
+from handler.model.bundle import PREDICT, Bundle, load
+from handler.model.classifier import Classifier
+from handler.model.interpreter import RUNTIME, Interpreter
 
 # Dynamic-range quantisation rounds weights to 8 bits; it may move a probability, hardly ever a label.
 QUANTIZED_TOLERANCE = 0.02

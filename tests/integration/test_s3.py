@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from cloud import OUT, Application, Cloud, Queue, refuse, refusing
 
-from handler import batch, objects, s3
-from handler.bundle import Bundle
-from handler.classifier import Classifier
+from handler import s3
 from handler.errors import EventError, FileError
-from handler.models import models
+from handler.files import batch, objects
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from handler.model.models import models
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, eventbridge_event, s3_event, sqs_event
 

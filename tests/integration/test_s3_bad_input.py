@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 from cloud import Cloud, Queue, refusing
 
-from handler import objects
+from handler.files import objects
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, eventbridge_event, s3_event
 

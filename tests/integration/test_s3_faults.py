@@ -29,10 +29,10 @@ from urllib.parse import unquote
 import pytest
 from cloud import Application, Cloud, Queue, refuse
 
-from handler import batch
-from handler.batch import answer, windows
-from handler.classifier import Classifier
-from handler.records import layout_of, records
+from handler.files import batch
+from handler.files.batch import answer, windows
+from handler.files.records import layout_of, records
+from handler.model.classifier import Classifier
 from tests.s3_events import IN, eventbridge_event, s3_event
 
 ROOT = Path(__file__).parents[2]

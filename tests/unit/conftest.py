@@ -22,8 +22,8 @@ def trained_on_four_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 @pytest.fixture(scope="session")
 def some_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 400 real reviews."""
-    from training.data import Cleaning, clean
-    from training.datasets import read_dataset
+    from training.data.datasets import read_dataset
+    from training.data.read import Cleaning, clean
 
     path = tmp_path_factory.mktemp("reviews") / "reviews.tsv"
     chosen = clean(read_dataset("reviews-zh"), Cleaning())[::43][:400]

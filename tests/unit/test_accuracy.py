@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command import fenlei
 
-from handler.bundle import load
+from handler.model.bundle import load
 
 NEEDED = 0.855
 

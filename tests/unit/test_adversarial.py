@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.families import Spec, get_family
+from training.families import get_family
 from training.families.encoder import choose_weights
-from training.fit import Controls, Encoded, Job
-from training.tasks import Classify
+from training.learning.job import Controls, Encoded, Job, Spec
+from training.learning.tasks import Classify
 
 tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
-adversarial = pytest.importorskip("training.adversarial", reason="needs TensorFlow")
+adversarial = pytest.importorskip("training.learning.adversarial", reason="needs TensorFlow")
 
 TABLE = np.array([[0.0, 0.0], [3.0, 4.0], [-1.0, 2.0], [0.5, -0.5]], np.float32)
 WEIGHTS, BIAS, STEP = np.array([[0.6], [-0.8]], np.float32), np.array([0.1], np.float32), 0.5

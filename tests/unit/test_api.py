@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Answer, Call, write_bundle
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier
-from handler.interpreter import RUNTIME
-from handler.schema import MAX_BODY_BYTES
-from training.serve import proxy_event
+from handler.https.schema import MAX_BODY_BYTES
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from handler.model.interpreter import RUNTIME
+from training.commands.serve import proxy_event
 
 STATUSES = {200, 400, 404, 422}
 
@@ -161,7 +161,7 @@ def test_without_a_model_every_route_is_503_until_there_is_one(
         assert str(tmp_path) not in json.dumps(problem(answer, 503))
 
     # WHEN the bundle is put there THEN the same process serves it, once it tries again
-    monkeypatch.setattr("handler.models.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("handler.model.models.RETRY_SECONDS", 0.0)
     shutil.copytree(bundle_path, tmp_path / "nowhere")
     assert post({"text": "a"}).status == 200
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from command import fenlei
 
-from training.audit import audit, core, unseen
-from training.data import Example, Splits, make_splits
+from training.data.audit import audit, core, unseen
+from training.data.read import Example, Splits, make_splits
 
 
 def splits_of(train: list[Example], dev: list[Example] | None = None, test: list[Example] | None = None) -> Splits:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from command import Ran, fenlei, start
 
-from handler.batch import answer, windows
-from handler.classifier import Classifier
-from handler.records import layout_of, records
+from handler.files.batch import answer, windows
+from handler.files.records import layout_of, records
+from handler.model.classifier import Classifier
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.bulk import Place, Survey, estimate, event_of, place
-from training.cost import prices
+from training.commands.bulk import Place, Survey, estimate, event_of, place
+from training.commands.cost import prices
 from training.errors import InputError
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import write_bundle
 
-from handler.bundle import FORMAT, MANIFEST, MODEL, SHIPPED, Bundle, FileEntry, encode_manifest, load
 from handler.errors import BundleError
-from training import bundles as writing
+from handler.model.bundle import FORMAT, MANIFEST, MODEL, SHIPPED, Bundle, FileEntry, encode_manifest, load
 from training.errors import InputError
+from training.shipping import bundles as writing
 
 DOCUMENTS = ("card.md", "report.html")
 

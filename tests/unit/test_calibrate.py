@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handler.classifier import activate
-from training.calibrate import (
+from handler.model.classifier import activate
+from training.learning.calibrate import (
     HIGHEST,
     LOWEST,
     confidence_and_errors,

@@ -16,13 +16,13 @@ from safetensors.numpy import load_file, save_file
 from scipy.special import erf
 from support import ROOT
 
-from training.checkpoint import Checkpoint, open_checkpoint
-from training.data import Example
+from training.data.read import Example
+from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.errors import InputError
 from training.families import get_family
 from training.families.encoder import check_memory, likelihood, start_from
-from training.tasks import Classify, Regress
-from training.train import float_tolerance
+from training.learning.tasks import Classify, Regress
+from training.shipping.quantized import float_tolerance
 
 LONG = "公司主行方又如前所本见经头面公同三已老从动两长东西"
 TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603", LONG]
@@ -94,10 +94,11 @@ def row_of(after: int, rows: int) -> int:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_graph_says_what_the_formulas_say(tmp_path: Path, architecture: str) -> None:
-    from training.fit import load_tensorflow, predict
+    from training.learning.batches import predict
+    from training.learning.fit import load_tensorflow
 
     load_tensorflow()
-    from training.transformer import build_encoder
+    from training.encoders.transformer import build_encoder
 
     checkpoint = open_checkpoint(write_checkpoint(tmp_path / "tiny", architecture))
     ids = [encoding.ids for encoding in checkpoint.tokenizer.encode_batch(TEXTS, add_special_tokens=False)]
@@ -111,10 +112,10 @@ def test_the_graph_says_what_the_formulas_say(tmp_path: Path, architecture: str)
 
 
 def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> None:
-    from training.fit import load_tensorflow
+    from training.learning.fit import load_tensorflow
 
     load_tensorflow()
-    from training.transformer import Linear
+    from training.encoders.transformer import Linear
 
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(2, 5, 16)).astype(np.float32)
@@ -131,14 +132,14 @@ def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> Non
 
 
 def test_lower_layers_take_smaller_steps_and_token_vectors_none(tmp_path: Path) -> None:
-    from training.fit import load_tensorflow
+    from training.learning.fit import load_tensorflow
 
     load_tensorflow()
     import keras
 
+    from training.encoders.transformer import build_encoder
     from training.families.encoder import shares, train_top
-    from training.optimizer import Adam
-    from training.transformer import build_encoder
+    from training.learning.optimizer import Adam
 
     # GIVEN an encoder with a head, before and after one step of 0.001
     encoder = build_encoder(open_checkpoint(write_checkpoint(tmp_path / "tiny")), 30)
@@ -364,7 +365,7 @@ def test_minilm_is_read_with_all_its_weights(minilm: Path) -> None:
 
 
 def test_minilm_embeds_as_the_formulas_do_and_nearly_so_when_quantised(minilm: Path) -> None:
-    from training.fit import load_tensorflow
+    from training.learning.fit import load_tensorflow
 
     load_tensorflow()
     from tests.bench.embeddings import cosines, embed, encode

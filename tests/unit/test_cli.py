@@ -13,8 +13,8 @@ import pytest
 from command import FAMILIES, FourLines, Ran, Twice, fenlei, finish, start
 from support import FOUR_LINES, write_bundle
 
-from handler.bundle import Bundle, load
-from handler.classifier import Classifier
+from handler.model.bundle import Bundle, load
+from handler.model.classifier import Classifier
 
 
 def refusal(ran: Ran) -> str:

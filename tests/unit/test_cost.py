@@ -5,7 +5,7 @@ from command import fenlei
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import cost
+from training.commands import cost
 
 
 def test_a_million_requests_by_hand() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import (
+from training.data.datasets import read_dataset
+from training.data.read import (
     DEFAULT_COLUMNS,
     Cleaning,
     Columns,
@@ -21,7 +22,6 @@ from training.data import (
     make_splits,
     read,
 )
-from training.datasets import read_dataset
 from training.errors import InputError
 
 NO_HEADER = Columns(names=("label", "text"))

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from support import FOUR_LINES, write_bundle
 
 import training.distil
-from handler.bundle import Bundle
-from handler.classifier import Classifier
-from training.data import Example, Splits
-from training.distil import PIECES, Distil, cut, distil, open_teacher
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from training.data.read import Example, Splits
+from training.distil import PIECES, cut, distil, open_teacher
 from training.errors import InputError
+from training.learning.soft_labels import Distil
 
 LABELS = ["negative", "positive"]
 

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier, Encoded
 from handler.drift import (
     ALARM,
     FEWEST_TEXTS,
@@ -25,7 +23,9 @@ from handler.drift import (
     report,
     watch,
 )
-from handler.schema import Prediction
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier, Encoded
+from handler.model.prediction import Prediction
 
 REQUESTS = 1000
 
@@ -55,8 +55,8 @@ def watched(bundle: Bundle, classifier: Classifier) -> Watched:
 @pytest.fixture(scope="module")
 def held_out(bundle: Bundle) -> list[str]:
     """The texts that the default model was never trained on, in no order."""
-    from training.data import fingerprint, make_splits
-    from training.datasets import read_dataset
+    from training.data.datasets import read_dataset
+    from training.data.read import fingerprint, make_splits
 
     test = make_splits(read_dataset("reviews-zh"), None, None, 0).test
     if fingerprint(test) != bundle.manifest.data["test_fingerprint"]:
@@ -162,7 +162,7 @@ def test_what_is_written_holds_no_text(bundle: Bundle, reviews: list[str], capsy
 
 
 def test_golden_texts_and_warming_up_are_not_traffic(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    from handler.models import Models
+    from handler.model.models import Models
 
     models = Models([bundle])
     seen: list[int] = []

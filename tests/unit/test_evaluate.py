@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handler.classifier import Classifier
-from training.data import Example
+from handler.model.classifier import Classifier
+from training.data.read import Example
 from training.errors import InputError
-from training.evaluate import evaluate, measure
-from training.fit import lengths_up_to
-from training.ngrams import pad
-from training.tasks import macro_f1, predict_labels
+from training.judging.evaluate import evaluate, measure
+from training.learning.batches import lengths_up_to
+from training.learning.ngrams import pad
+from training.learning.tasks import macro_f1, predict_labels
 
 
 def sure_of(answers: list[int], labels: int = 3, confidence: float = 0.8) -> NDArray[np.float64]:

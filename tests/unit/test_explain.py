@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Call
 
-from handler.bundle import load
-from handler.classifier import Classifier
-from handler.schema import MAX_EXPLAINED, Contribution, Prediction
+from handler.https.schema import MAX_EXPLAINED
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
+from handler.model.prediction import Contribution, Prediction
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training import fit
-from training.families import Spec, get_family
-from training.fit import Controls, Encoded, Fitted, Job, make_batches
-from training.tasks import Classify
+from training.families import get_family
+from training.learning import fit
+from training.learning.batches import make_batches
+from training.learning.job import Controls, Encoded, Fitted, Job, Spec
+from training.learning.tasks import Classify
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler import http
 from handler.errors import (
     FieldError,
     InvalidRequest,
@@ -17,7 +16,9 @@ from handler.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from handler.schema import MAX_BODY_BYTES, ModelName
+from handler.https import exchange as http
+from handler.https.schema import MAX_BODY_BYTES
+from handler.model.prediction import ModelName
 
 JSON = {"content-type": "application/json"}
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from handler import api, http, pages
+from handler import api
 from handler.errors import MalformedRequest, TooLarge, UnsupportedMediaType
-from handler.schema import MAX_BODY_BYTES
-from training.serve import Context
+from handler.https import exchange as http
+from handler.https import pages
+from handler.https.schema import MAX_BODY_BYTES
+from training.commands.serve import Context
 
 JSON = {"content-type": "application/json"}
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from handler import objects
-from handler.classifier import Classifier
+from handler.files import objects
+from handler.model.classifier import Classifier
 from tests.interleavings import Scenario, Search
 
 # Three versions of which two have the same bytes, refused ones, deletions, and buckets without versions.

@@ -10,7 +10,7 @@ states = st.lists(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=2), 
 
 @given(states, st.integers(1, 4))
 def test_a_pooled_text_is_the_same_with_padding_and_without(rows: list[list[float]], padding: int) -> None:
-    layers = pytest.importorskip("training.layers", reason="needs TensorFlow")
+    layers = pytest.importorskip("training.learning.layers", reason="needs TensorFlow")
     pool = layers.MaximumAndSum()
     hidden = np.array([rows], np.float32)
     present = np.ones((1, len(rows), 1), np.float32)
@@ -24,7 +24,8 @@ def test_a_pooled_text_is_the_same_with_padding_and_without(rows: list[list[floa
 
 def test_all_states_of_a_recurrent_layer_are_pooled_without_a_warning() -> None:
     pytest.importorskip("tensorflow")
-    from training.families import Spec, get_family
+    from training.families import get_family
+    from training.learning.job import Spec
 
     model = get_family("rnn").build(Spec(tuple("abc"), max_tokens=4, width=2))
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from handler.lines import MAX_LINE_BYTES, PIECE_BYTES
-from handler.records import layout_of, records
+from handler.files.lines import MAX_LINE_BYTES, PIECE_BYTES
+from handler.files.records import layout_of, records
 
 MEMBER, EMPTY = gzip.compress(b"x", mtime=0), gzip.compress(b"", mtime=0)
 OPEN_TO_THE_LIMIT = b'"\n' * 999 + b'""' * (MAX_LINE_BYTES // 2) + b"\n"

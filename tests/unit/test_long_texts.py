@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier
-from training.data import squeeze
-from training.datasets import read_dataset
-from training.tokenizer import KINDS, train_tokenizer
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from training.data.datasets import read_dataset
+from training.data.read import squeeze
+from training.data.tokenizer import KINDS, train_tokenizer
 
 MAX_TOKENS = 16
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from support import write_bundle
 
-from handler.bundle import Bundle, Needs, load
+from handler.model.bundle import Bundle, Needs, load
 from training.errors import WorkError
-from training.needs import measured, parameters
+from training.shipping.needs import measured, parameters
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process's memory")

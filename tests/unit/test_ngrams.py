@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.ngrams import NgramDictionary, learn, pad
+from training.learning.ngrams import NgramDictionary, learn, pad
 
 texts = st.lists(st.lists(st.integers(1, 6), max_size=8), min_size=1, max_size=20)
 
@@ -69,7 +69,7 @@ def test_keys_never_leave_int32() -> None:
 
 @pytest.mark.parametrize("orders", [2, 3, 4])
 def test_the_graph_finds_what_numpy_finds(orders: int) -> None:
-    layers = pytest.importorskip("training.layers", reason="needs TensorFlow")
+    layers = pytest.importorskip("training.learning.layers", reason="needs TensorFlow")
     generator = np.random.default_rng(orders)
     rows = [generator.integers(1, 30, generator.integers(0, 17)).tolist() for _ in range(300)]
     dictionary = learn(pad(rows[:150], 16), 30, orders, 2_000, 2)

@@ -12,10 +12,10 @@ import yaml
 from support import ROOT, Call
 from test_template import Loader
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier
 from handler.drift import watch
-from handler.jobs import Job, Outcome
+from handler.files.jobs import Job, Outcome
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
 from tests.s3_events import Invocation, sqs_event
 
 STACK = yaml.load((ROOT / "infra/observability.yaml").read_text(encoding="utf-8"), Loader)
@@ -26,7 +26,7 @@ WIDGETS = json.loads(re.sub(r"\$\{[\w:.]+\}", "1", BODY).replace("${!", "${"))["
 # The literal names in handler/; names that are made there are Drift_ and one of the things watched.
 WRITTEN = {
     name
-    for path in (ROOT / "handler").glob("*.py")
+    for path in (ROOT / "handler").rglob("*.py")
     for name in re.findall(r'(?:add_metric\(|emit\(\{|values\[)"(\w+)"', path.read_text(encoding="utf-8"))
 }
 ALARMS = [name for name, found in RESOURCES.items() if found["Type"] == "AWS::CloudWatch::Alarm"]
@@ -153,7 +153,7 @@ def test_an_alarm_calls_somebody_and_the_runbook_says_what_to_do(name: str) -> N
 
 
 def test_prices_are_those_of_the_price_file() -> None:
-    prices = json.loads((ROOT / "training/prices.json").read_text(encoding="utf-8"))
+    prices = json.loads((ROOT / "training/commands/prices.json").read_text(encoding="utf-8"))
     dollars = {name: float(value) for name, value in STACK["Mappings"]["Prices"]["Dollars"].items()}
 
     assert dollars == {
@@ -172,7 +172,7 @@ def test_the_drift_alarm_is_where_the_code_says() -> None:
 
 def test_queries_name_fields_that_are_written() -> None:
     properties = set()
-    for path in (ROOT / "handler").glob("*.py"):
+    for path in (ROOT / "handler").rglob("*.py"):
         properties |= set(re.findall(r'add_metadata\("(\w+)"', path.read_text(encoding="utf-8")))
     for query in RESOURCES.values():
         if query["Type"] == "AWS::Logs::QueryDefinition":

@@ -10,7 +10,7 @@ from support import write_bundle
 from build import archive, package, prune, sizes, wheels
 from build.errors import BuildError
 from build.targets import ARCHITECTURES, TARGETS
-from handler.bundle import Bundle, FileEntry
+from handler.model.bundle import Bundle, FileEntry
 
 ROOT = Path(__file__).parents[2]
 

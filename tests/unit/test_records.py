@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler import lines as handler_lines
-from handler.csv_rows import BROKEN, CsvRows
 from handler.errors import Damaged, Refused
-from handler.lines import LINE_TOO_LONG, MAX_LINE_BYTES, unpacked
-from handler.records import NOT_TEXT, Record, Rejected, Row, layout_of, records
+from handler.files import lines as handler_lines
+from handler.files.csv_rows import BROKEN, CsvRows
+from handler.files.lines import LINE_TOO_LONG, MAX_LINE_BYTES, unpacked
+from handler.files.records import NOT_TEXT, Record, Rejected, Row, layout_of, records
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda text: not text.isspace()

@@ -8,9 +8,9 @@ from command import FAMILIES, Twice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier
-from training.report import PEERS, SHOWN_CHARACTERS, peers, pieces
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from training.judging.report import PEERS, SHOWN_CHARACTERS, peers, pieces
 
 
 @given(text=st.text(min_size=1, max_size=40), times=st.sampled_from([1, 20]))

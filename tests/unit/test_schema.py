@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import InvalidRequest, MalformedRequest
-from handler.schema import MAX_CHARACTERS, MAX_ERRORS, MAX_TEXTS, ClassifyRequest, parse, texts_of
+from handler.https.schema import MAX_CHARACTERS, MAX_ERRORS, MAX_TEXTS, ClassifyRequest, parse, texts_of
 
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from support import Call, write_bundle
 
-from handler.bundle import Bundle, Golden
-from training.serve import proxy_event
+from handler.model.bundle import Bundle, Golden
+from training.commands.serve import proxy_event
 
 Switch = Callable[[Path], None]
 

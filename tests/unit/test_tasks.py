@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from command import fenlei
 
-from handler.bundle import load
-from handler.classifier import Classifier
-from training.tasks import normalized_mutual_information
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
+from training.learning.tasks import normalized_mutual_information
 
 GOOD, BAD, FINE = "很好", "太差", "还行"
 SUBJECTS = ["质量", "物流", "客服", "房间", "屏幕", "味道", "包装", "价格", "音质", "电池", "服务", "外观"]

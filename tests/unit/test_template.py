@@ -7,9 +7,9 @@ import pytest
 import yaml
 from support import ROOT
 
-from handler.bundle import Needs
-from handler.records import SUFFIXES
-from training.needs import parameters
+from handler.files.records import SUFFIXES
+from handler.model.bundle import Needs
+from training.shipping.needs import parameters
 
 
 class Loader(yaml.SafeLoader):

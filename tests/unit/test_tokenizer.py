@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from handler.bundle import Bundle
-from handler.classifier import Classifier
-from training.data import squeeze
-from training.datasets import read_dataset
+from handler.model.bundle import Bundle
+from handler.model.classifier import Classifier
+from training.data.datasets import read_dataset
+from training.data.read import squeeze
+from training.data.tokenizer import KINDS, PADDING, PADDING_ID, UNKNOWN, UNKNOWN_ID, train_tokenizer
 from training.errors import InputError
 from training.families import families
-from training.tokenizer import KINDS, PADDING, PADDING_ID, UNKNOWN, UNKNOWN_ID, train_tokenizer
 
 MAX_TOKENS = 16
 VOCABULARY = 2000

@@ -13,12 +13,12 @@ from checkpoints import write_checkpoint
 from command import FAMILIES, Twice, fenlei
 from support import PYTHONS, ROOT
 
-from handler.bundle import load
-from handler.classifier import Classifier
-from training.convert import NEWEST_VERSIONS, check_operations, operations
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
 from training.errors import InputError, WorkError
 from training.families import families, get_family
-from training.train import FLOAT_TOLERANCE, QUANTIZED_AGREEMENT
+from training.shipping.convert import NEWEST_VERSIONS, check_operations, operations
+from training.shipping.quantized import FLOAT_TOLERANCE, QUANTIZED_AGREEMENT
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -76,9 +76,9 @@ def test_the_golden_texts_hold_on_the_interpreter_of_this_machine(
 REPLAY = """
 import sys
 from pathlib import Path
-from handler.bundle import load
-from handler.classifier import Classifier
-from handler.interpreter import RUNTIME
+from handler.model.bundle import load
+from handler.model.classifier import Classifier
+from handler.model.interpreter import RUNTIME
 bundle = load(Path(sys.argv[1]))
 classifier, golden = Classifier(bundle), bundle.golden()
 found = classifier.predict(classifier.encode([line.text for line in golden]).ids)
@@ -194,7 +194,7 @@ def test_a_label_that_looks_like_html_is_text_in_the_report(topics: Path) -> Non
 def test_a_model_with_an_operation_that_no_runtime_has_is_refused() -> None:
     # GIVEN a conversion that had to fall back on TensorFlow's own operations
     code = """
-from training.fit import load_tensorflow
+from training.learning.fit import load_tensorflow
 load_tensorflow()
 import sys
 import tensorflow as tf

@@ -7,7 +7,7 @@ positions, and averaged over the text.
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 MAX_TOKENS = 128
 WIDTH = 64
@@ -19,7 +19,7 @@ def build(spec: Spec) -> Any:
     import keras
     from keras import layers, ops
 
-    from training.layers import Table, TokenDropout
+    from training.learning.layers import Table, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     present = ops.cast(token_ids > 0, "float32")[..., None]

@@ -6,13 +6,13 @@ Source: Graves and Schmidhuber 2005, "Framewise Phoneme Classification with Bidi
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 
 def build(spec: Spec) -> Any:
     from keras import layers
 
-    from training.layers import recurrent_reader
+    from training.learning.layers import recurrent_reader
 
     return recurrent_reader(spec, layers.Bidirectional(layers.LSTM(48)))
 

@@ -2,7 +2,7 @@
 
 Source: Lloyd 1982, "Least Squares Quantization in PCM": assign each point to the nearest centre, move each centre to
 the mean of its points, repeat; started as in Arthur and Vassilvitskii 2007, "k-means++". The embeddings are those of
-`training.vectors`, or with `--checkpoint` those of a pre-trained encoder. A cluster is named by the tokens that stand
+`learning.vectors`, or with `--checkpoint` those of a pre-trained encoder. A cluster is named by the tokens that stand
 in it most out of proportion.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.families import Family
-from training.fit import Fitted, Job, predict
-from training.vectors import token_vectors
+from training.learning.batches import predict
+from training.learning.job import Family, Fitted, Job
+from training.learning.vectors import token_vectors
 
 STARTS = 4
 ITERATIONS = 60
@@ -35,8 +35,8 @@ def fit(job: Job) -> Fitted:
 
 
 def _embedder(job: Job) -> Any:
-    from training.layers import embedder
-    from training.transformer import build_encoder, measure_inputs
+    from training.encoders.transformer import build_encoder, measure_inputs
+    from training.learning.layers import embedder
 
     if job.family.pretrained is not None:
         encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)

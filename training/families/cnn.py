@@ -6,7 +6,7 @@ c_i = relu(w . x[i:i+h] + b), feature = max_i c_i, logits = W feature + b.
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 WIDTHS = (2, 3, 4)
 
@@ -15,7 +15,7 @@ def build(spec: Spec) -> Any:
     import keras
     from keras import layers, ops
 
-    from training.layers import Table, TokenDropout
+    from training.learning.layers import Table, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     present = ops.cast(token_ids > 0, "float32")[..., None]

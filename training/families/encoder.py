@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from handler.classifier import activate
-from training.calibrate import log_loss, temperature
-from training.checkpoint import ENDS, Checkpoint, open_checkpoint
-from training.distil import Distil
+from handler.model.classifier import activate
+from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.configuration import ENDS
 from training.errors import InputError
-from training.families import Family
-from training.fit import Fitted, Job, descend, predict
-from training.tasks import Task
+from training.learning.batches import predict
+from training.learning.calibrate import log_loss, temperature
+from training.learning.fit import descend
+from training.learning.job import Family, Fitted, Job
+from training.learning.soft_labels import Distil
+from training.learning.tasks import Task
 
 # Self-attention costs the square of the length, and longer texts are rare.
 MAX_TOKENS = 256 - ENDS
@@ -99,9 +101,9 @@ def fit(job: Job) -> Fitted:
     """Fine-tunes the encoder with a head on its mean, and adds the wide part."""
     from keras import layers
 
-    from training.adversarial import Adversarial
+    from training.encoders.transformer import build_encoder, measure_inputs
     from training.families import hybrid
-    from training.transformer import build_encoder, measure_inputs
+    from training.learning.adversarial import Adversarial
 
     if job.family.pretrained is None:
         raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")

@@ -6,13 +6,13 @@ h_t = z * h_(t-1) + (1 - z) * tanh(U x_t + r * V h_(t-1)), logits = D h_T + b.
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 
 def build(spec: Spec) -> Any:
     from keras import layers
 
-    from training.layers import recurrent_reader
+    from training.learning.layers import recurrent_reader
 
     return recurrent_reader(spec, layers.GRU(64))
 

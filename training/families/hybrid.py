@@ -1,6 +1,6 @@
 """A linear model over an exact n-gram dictionary beside a small convolutional reader, their scores summed.
 
-logits = wide(x) + mix * deep(x). Wide: `training.wide`, Naive Bayes scaled one-against-rest margins (Wang and Manning
+logits = wide(x) + mix * deep(x). Wide: `learning.wide`, Naive Bayes scaled one-against-rest margins (Wang and Manning
 2012). Deep: character and bigram vectors, convolutions (Kim 2014), the maximum and the sum / sqrt(n) of each. The two
 are trained apart, since training them together spoils the wide part, and mixed by what is best in development. The
 idea of a wide and a deep part is that of Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems".
@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.families import Family, Spec
-from training.fit import Fitted, Job, descend, many, predict
-from training.ngrams import NgramDictionary, learn, pad
-from training.vectors import EMBEDDING_WIDTH
-from training.wide import Features, Wide, featurize, fit_wide, score_wide
+from training.learning.batches import many, predict
+from training.learning.fit import descend
+from training.learning.job import Family, Fitted, Job, Spec
+from training.learning.ngrams import NgramDictionary, learn, pad
+from training.learning.vectors import EMBEDDING_WIDTH
+from training.learning.wide import Features, Wide, featurize, fit_wide, score_wide
 
 MODEL_BYTES = 4_400_000
 LEAST_TEXTS = 2
@@ -150,7 +151,7 @@ def deep_model(spec: Spec, bigrams: NgramDictionary) -> Any:
     import keras
     from keras import layers, ops
 
-    from training.layers import MaximumAndSum, NgramLookup, Table
+    from training.learning.layers import MaximumAndSum, NgramLookup, Table
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     places = NgramLookup(bigrams)(token_ids)
@@ -173,7 +174,7 @@ def combine(dictionary: NgramDictionary, wide: Wide, deep: Any, weight: float) -
     """token ids -> wide scores + weight * deep logits; without the deep part if it weighs nothing."""
     import keras
 
-    from training.layers import NgramLookup, WideSum
+    from training.learning.layers import NgramLookup, WideSum
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     scores = WideSum(dictionary, wide)(NgramLookup(dictionary)(token_ids))

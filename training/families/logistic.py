@@ -6,13 +6,13 @@ Source: Cox 1958, "The Regression Analysis of Binary Sequences"; the n-gram feat
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 
 def build(spec: Spec) -> Any:
     import keras
 
-    from training.layers import HashedNgramSum, TokenDropout
+    from training.learning.layers import HashedNgramSum, TokenDropout
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     features = HashedNgramSum(spec.vocabulary, spec.width, buckets=2**18, orders=3)(TokenDropout(0.3)(token_ids))

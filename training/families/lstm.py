@@ -6,13 +6,13 @@ c_t = f_t * c_(t-1) + i_t * g_t, h_t = o_t * tanh(c_t), logits = W h_T + b.
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 
 def build(spec: Spec) -> Any:
     from keras import layers
 
-    from training.layers import recurrent_reader
+    from training.learning.layers import recurrent_reader
 
     return recurrent_reader(spec, layers.LSTM(64))
 

@@ -6,13 +6,13 @@ beginning of a text, so that all states are pooled: logits = V [max_t h_t, sum_t
 
 from typing import Any
 
-from training.families import Family, Spec
+from training.learning.job import Family, Spec
 
 
 def build(spec: Spec) -> Any:
     from keras import layers
 
-    from training.layers import recurrent_reader
+    from training.learning.layers import recurrent_reader
 
     return recurrent_reader(spec, layers.SimpleRNN(64, return_sequences=True))
 

@@ -1,0 +1,1 @@
+"""Files of texts, in S3 or not: reading them, answering them, and doing it once."""

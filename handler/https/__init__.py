@@ -1,0 +1,1 @@
+"""HTTP as gateways speak it: requests, answers, pages."""

@@ -1,0 +1,249 @@
+"""Texts -> predictions. Knows the bundle; knows nothing of HTTP or S3."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from handler.errors import BundleError, InvalidRequest
+from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
+from handler.model.interpreter import RUNTIME, Interpreter
+from handler.model.prediction import Contribution, Prediction, Score
+
+# A batch of b texts costs far less than b single calls; below this share of it, single calls win.
+SINGLE_CALLS_SHARE = 0.25
+# Of a long text so many characters a token are read at first: for most texts more than enough.
+CHARACTERS_A_TOKEN = 6
+# What is longer than this, cut or not, is tokenized by itself, as a tokenizer takes 150 bytes a character.
+ALONE = 16_384
+# Where no token reaches across: before white space that follows something else; and between Han characters, where the
+# tokenizer takes each by itself.
+SPACE = r"(?<=[^\s\x00-\x1f])[ \n\t\r\u3000]"
+HAN = r"(?<=[\u4e00-\u9fff])(?=[\u4e00-\u9fff])"
+ISOLATES_HAN = (r"\\p{Han}", '"handle_chinese_chars":true')
+
+
+class Encoded(NamedTuple):
+    """Texts as the model reads them; `ids` are already cut to the model's longest input."""
+
+    ids: list[list[int]]
+    truncated: list[bool]
+
+
+class Span(NamedTuple):
+    """Characters [start, end) of a text, and the tokens `first` to `last` that they became."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+class Classifier:
+    """A bundle, ready to answer."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        self.manifest = bundle.manifest
+        if RUNTIME not in self.manifest.runtimes:
+            raise BundleError(
+                f"The bundle {self.manifest.name!r} was converted for {', '.join(self.manifest.runtimes)}, "
+                f"and this is {RUNTIME}; convert it again for this runtime."
+            )
+        try:
+            self.tokenizer = Tokenizer.from_str(bundle.tokenizer)
+        except Exception as error:  # the library raises nothing narrower
+            raise BundleError(f"tokenizer.json is not readable: {error}.") from None
+        self.observe: Callable[[Encoded, list[Prediction]], None] = lambda *_: None
+        isolates = any(sign in bundle.tokenizer for sign in ISOLATES_HAN)
+        self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
+        self._interpreter = Interpreter(bundle.model, threads)
+        self._lengths = sorted({signature.length for signature in self.manifest.signatures})
+        self._batch = max(signature.batch for signature in self.manifest.signatures)
+
+    def prepare(self) -> None:
+        """Runs every function of the model once, so that no request pays for preparing one."""
+        for signature in self.manifest.signatures:
+            batch = np.zeros((signature.batch, signature.length), np.int32)
+            self._interpreter.runner(signature.name(PREDICT))(batch)
+            if self.manifest.embedding_width:
+                self._interpreter.runner(signature.name(EMBED))(batch)
+
+    def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
+        """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""
+        encoded, predictions = self.answer(texts, top_k)
+        self.observe(encoded, predictions)
+        return predictions
+
+    def answer(self, texts: Sequence[str], top_k: int | None = None) -> tuple[Encoded, list[Prediction]]:
+        """Like `classify`, and how the texts were read; for texts that nobody asked about, so it is not observed."""
+        encoded = self.encode(texts)
+        return encoded, self._predictions(encoded, self.predict(encoded.ids), top_k)
+
+    def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
+        """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
+        encodings = list(self._encodings(texts, self.tokenizer.encode_batch))
+        encoded, spans = _encoded(encodings), list(map(_spans, encodings))
+        pairs = zip(encoded.ids, spans, strict=True)
+        occluded = [ids[: span.first] + ids[span.last + 1 :] for ids, row in pairs for span in row]
+        output = self.predict(encoded.ids + occluded)
+        far = self.manifest.activation == "distance"  # the smallest wins, and leaving a good token out makes it larger
+        gain = -output if far else output
+        winners = gain[: len(texts)].argmax(axis=1)
+        predictions, start = [], len(texts)
+        for i, prediction in enumerate(self._predictions(encoded, output[: len(texts)], top_k)):
+            end = start + len(spans[i])
+            effects = (gain[i, winners[i]] - gain[start:end, winners[i]]).round(6).tolist()
+            contributions = [Contribution(s.start, s.end, e) for s, e in zip(spans[i], effects, strict=True)]
+            predictions.append(replace(prediction, explanation=contributions))
+            start = end
+        self.observe(encoded, predictions)
+        return predictions
+
+    def _predictions(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:
+        read = [(len(ids), truncated) for ids, truncated in zip(*encoded, strict=True)]
+        if self.manifest.task == "regress":
+            return [Prediction(*r, value=round(v, 6)) for r, v in zip(read, output[:, 0].tolist(), strict=True)]
+        labels = self.manifest.labels
+        if self.manifest.task == "cluster":
+            nearest = output.argmin(axis=1)
+            distances = output[np.arange(len(output)), nearest].tolist()
+            return [
+                Prediction(*r, cluster=labels[i], distance=round(d, 6))
+                for r, i, d in zip(read, nearest.tolist(), distances, strict=True)
+            ]
+        ranking = np.argsort(-output, axis=1, kind="stable")[:, :top_k]
+        ranked = np.take_along_axis(output, ranking, axis=1).tolist()
+        return [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
+
+    def _labelled(
+        self, read: tuple[int, bool], order: list[int], ranked: list[float], output: NDArray[np.float64]
+    ) -> Prediction:
+        manifest = self.manifest
+        scores = [Score(manifest.labels[i], round(p, 6)) for i, p in zip(order, ranked, strict=True)]
+        applicable: list[str] | UnsetType = UNSET
+        certain = scores[0].score >= manifest.threshold
+        if manifest.activation == "independent":
+            applicable = [label for label, p in zip(manifest.labels, output.tolist(), strict=True) if p >= 0.5]
+            certain = round(float(np.abs(output - 0.5).min()) + 0.5, 6) >= manifest.threshold
+        return Prediction(
+            *read,
+            label=scores[0].label,
+            confidence=scores[0].score,
+            certain=certain,
+            scores=scores,
+            labels=applicable,
+        )
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The L2-normalised sum of each text's token vectors: float32 [n, embedding_width], in order.
+
+        Raises InvalidRequest if the bundle has no token vectors.
+        """
+        if not self.manifest.embedding_width:
+            raise InvalidRequest(f"The model {self.manifest.name!r} has no embeddings; train it again.")
+        return self._run(self.encode(texts).ids, EMBED, self.manifest.embedding_width)
+
+    def predict(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Token ids of n texts -> [n, labels] calibrated probabilities or distances, or [n, 1] values."""
+        return probabilities(self.manifest, self.logits(ids))
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Tokenizes; tokenizer.json itself says where an over-long text is cut."""
+        return _encoded(self._encodings(texts, self.tokenizer.encode_batch_fast))
+
+    def _encodings(self, texts: Sequence[str], encode: Callable[..., list[Encoding]]) -> Iterator[Encoding]:
+        """The encoding of each text, in order; of a long one no more is tokenized than it takes to fill the model.
+
+        A text is cut where no token reaches across, so that the tokens before are those of the whole text; and if they
+        are more than the model reads, what follows changes nothing.
+        """
+        enough = CHARACTERS_A_TOKEN * self.manifest.max_tokens
+        shortened = [text if len(text) <= 2 * enough else self._cut(text, enough) for text in texts]
+        together = iter(encode([text for text in shortened if len(text) <= ALONE], add_special_tokens=False))
+        for text, read in zip(texts, shortened, strict=True):
+            encoding = next(together) if len(read) <= ALONE else encode([read], add_special_tokens=False)[0]
+            while len(read) < len(text) and not encoding.overflowing:
+                read = self._cut(text, 4 * len(read))  # noqa: PLW2901 - more of the same text
+                encoding = encode([read], add_special_tokens=False)[0]
+            yield encoding
+
+    def _cut(self, text: str, characters: int) -> str:
+        """So much of a text, and on to the next boundary; all of it if there is none."""
+        found = self._boundary.search(text, characters)
+        return text[: found.start()] if found else text
+
+    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """What the network says before activation: token ids of n texts -> float32 [n, width], in order."""
+        narrow = self.manifest.activation in ("sigmoid", "identity")
+        return self._run(ids, PREDICT, 1 if narrow else len(self.manifest.labels))
+
+    def _run(self, ids: Sequence[Sequence[int]], purpose: str, width: int) -> NDArray[np.float32]:
+        results = np.empty((len(ids), width), np.float32)
+        for rows, signature in self._plan([len(row) for row in ids]):
+            batch = np.zeros((signature.batch, signature.length), np.int32)
+            for i, row in enumerate(rows):
+                batch[i, : len(ids[row])] = ids[row]
+            output = self._interpreter.runner(signature.name(purpose))(batch)
+            results[rows] = output[: len(rows)]
+        return results
+
+    def _plan(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], Signature]]:
+        """Groups texts of like length into full batches; what is left over goes one by one if it is little."""
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        for start in range(0, len(order), self._batch):
+            rows = order[start : start + self._batch]
+            if len(rows) > max(1, self._batch * SINGLE_CALLS_SHARE):
+                yield rows, Signature(self._batch, self._fit(lengths[rows[-1]]))
+            else:
+                for row in rows:
+                    yield [row], Signature(1, self._fit(lengths[row]))
+
+    def _fit(self, tokens: int) -> int:
+        return next(length for length in self._lengths if length >= tokens)
+
+
+def _encoded(encodings: Iterable[Encoding]) -> Encoded:
+    read = [(encoding.ids, bool(encoding.overflowing)) for encoding in encodings]
+    return Encoded([ids for ids, _ in read], [truncated for _, truncated in read])
+
+
+def _spans(encoding: Encoding) -> list[Span]:
+    """The spans of an encoding; tokens that share a character (as the mark of a beginning does) make one span."""
+    spans: list[Span] = []
+    for i, (start, end) in enumerate(encoding.offsets):
+        if spans and start < spans[-1].end:
+            spans[-1] = Span(spans[-1].start, max(end, spans[-1].end), spans[-1].first, i)
+        else:
+            spans.append(Span(start, end, i, i))
+    return spans
+
+
+def probabilities(manifest: Manifest, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a bundle says where its network says these logits [n, width]."""
+    return activate(logits, manifest.activation, manifest.temperature, manifest.smoothing)
+
+
+def activate(
+    logits: NDArray[np.float32], activation: str, temperature: float, smoothing: float = 0.0
+) -> NDArray[np.float64]:
+    """What a network's output [n, width] means: see `Manifest.activation`.
+
+    Probabilities are calibrated by temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural
+    Networks", eq. 9; then `smoothing` of each is the uniform distribution's, which changes no ranking.
+    """
+    if activation in ("identity", "distance"):
+        return logits.astype(np.float64)
+    scaled = logits.astype(np.float64) / temperature
+    if activation == "independent":
+        independent: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -scaled))
+        return (1 - smoothing) * independent + smoothing / 2
+    if activation == "sigmoid":
+        scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return (1 - smoothing) * normalised + smoothing / scaled.shape[1]

@@ -1,0 +1,120 @@
+"""Which models are served, and which one answers when a request names none."""
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from handler.drift import watch
+from handler.errors import BundleError, NotFound
+from handler.model.bundle import MANIFEST, Bundle, load
+from handler.model.classifier import Classifier
+from handler.model.golden import replay
+from handler.model.prediction import Replay
+
+# Where the package build puts the bundle: beside the handler.
+PACKAGED = Path(__file__).parents[2] / "model"
+RETRY_SECONDS = 60.0
+
+
+class Models:
+    """The served models by name; the first is the default unless told otherwise."""
+
+    def __init__(self, bundles: list[Bundle], default: str = "") -> None:
+        self._classifiers = {bundle.manifest.name: Classifier(bundle) for bundle in bundles}
+        self._bundles = bundles
+        if len(self._classifiers) < len(bundles):
+            raise BundleError("Two bundles have the same name; train one of them again with another --name.")
+        self.default = default or bundles[0].manifest.name
+        if self.default not in self._classifiers:
+            raise BundleError(f"The default model {default!r} is none of those served: {self._names()}.")
+
+    def all(self) -> list[Classifier]:
+        return list(self._classifiers.values())
+
+    def get(self, name: str | None = None) -> Classifier:
+        """Gives a classifier by name, or the default one. Raises NotFound."""
+        name = name or self.default
+        if name not in self._classifiers:
+            raise NotFound(f"There is no model of that name; the models here are: {self._names()}.")
+        return self._classifiers[name]
+
+    @cached_property
+    def replays(self) -> list[Replay]:
+        """What the golden texts give; run once, as they give the same again."""
+        return [replay(self.get(bundle.manifest.name), bundle.golden()) for bundle in self._bundles]
+
+    def warm(self) -> None:
+        """Runs each model once, so that the first request does not pay for preparing it."""
+        for classifier in self.all():
+            classifier.answer(["。"])
+
+    def watch(self) -> None:
+        """Tells of drift from now on."""
+        for bundle in self._bundles:
+            watch(self.get(bundle.manifest.name), bundle.golden())
+
+    def prepare(self) -> None:
+        """Runs all functions of all models: seconds, for a snapshot to keep."""
+        for classifier in self.all():
+            classifier.prepare()
+
+    def _names(self) -> str:
+        return ", ".join(sorted(self._classifiers))
+
+
+def from_environment(environment: Mapping[str, str]) -> Models:
+    """The models that MODEL_DIR names; DEFAULT_MODEL chooses among them. Raises BundleError."""
+    return Models(bundles(environment), environment.get("DEFAULT_MODEL", ""))
+
+
+def bundles(environment: Mapping[str, str]) -> list[Bundle]:
+    """Loads the bundles that MODEL_DIR names, separated as in PATH.
+
+    An entry is a bundle, or a directory with one bundle in each of its directories. With MODEL_URI it is that bundle
+    alone: see `handler.model.fetch`. Raises BundleError.
+    """
+    if environment.get("MODEL_URI"):
+        from handler.model.fetch import fetch  # most bundles are in the package
+
+        return [load(fetch(environment))]
+    found: list[Bundle] = []
+    for entry in (environment.get("MODEL_DIR") or str(PACKAGED)).split(os.pathsep):
+        path = Path(entry)
+        inner = sorted(manifest.parent for manifest in path.glob(f"*/{MANIFEST}"))
+        found += [load(one) for one in inner or [path]]
+    return found
+
+
+class _OfThisProcess:
+    """The models of this process, loaded at the first call and watched.
+
+    A failure is remembered: until RETRY_SECONDS later nothing is tried again, so that callers of a function whose
+    bundle has another sha256 cannot make it download as often as they like. Raises BundleError.
+    """
+
+    def __init__(self) -> None:
+        self.cache_clear()
+
+    def cache_clear(self) -> None:
+        """Forgets what was loaded."""
+        self._loaded: Models | None = None
+        self._failure, self._failed = "", 0.0
+
+    def __call__(self) -> Models:
+        if self._loaded:
+            return self._loaded
+        if self._failure and time.monotonic() - self._failed < RETRY_SECONDS:
+            raise BundleError(self._failure)
+        try:
+            found = from_environment(os.environ)
+        except BundleError as error:
+            self._failure, self._failed = str(error), time.monotonic()
+            raise
+        found.watch()
+        self._loaded = found
+        return found
+
+
+models = _OfThisProcess()

@@ -1,0 +1,61 @@
+"""What a model says of a text, and which model said it: as it goes into answers, files and metrics."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Score(Struct, frozen=True):
+    """A label and its calibrated probability."""
+
+    label: str
+    score: float
+
+
+class Contribution(Struct, frozen=True):
+    """What one token did: `effect` is how much the winning label loses when the token is left out.
+
+    `start` and `end` are offsets into the text as it was sent, in Unicode code points. For a value, `effect` is how
+    much it falls without the token; for a cluster, how much farther its centre is.
+    """
+
+    start: int
+    end: int
+    effect: float
+
+
+class Prediction(Struct, frozen=True):
+    """What a model says of one text; which fields are there depends on its task.
+
+    classify: `label`, its calibrated probability `confidence`, `certain` (whether that reaches the bundle's
+    threshold) and the `scores`; with several labels a text, `labels` holds those that apply. regress: `value`.
+    cluster: `cluster` and the Euclidean `distance` to its centre. Always: `tokens`, how many the model read, and
+    `truncated`, whether the text was longer than that. If asked for: the `explanation`, an entry a token.
+    """
+
+    tokens: int
+    truncated: bool
+    label: str | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
+    certain: bool | UnsetType = UNSET
+    scores: list[Score] | UnsetType = UNSET
+    labels: list[str] | UnsetType = UNSET
+    value: float | UnsetType = UNSET
+    cluster: str | UnsetType = UNSET
+    distance: float | UnsetType = UNSET
+    explanation: list[Contribution] | UnsetType = UNSET
+
+
+class ModelName(Struct, frozen=True):
+    """Which model answered; `version` is a hash of its content."""
+
+    name: str
+    version: str
+
+
+class Replay(Struct, frozen=True):
+    """What the golden texts of a model give here, beside what they gave where it was trained."""
+
+    model: str
+    texts: int
+    same_answers: int
+    largest_difference: float
+    mean_difference: float

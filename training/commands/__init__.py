@@ -1,0 +1,1 @@
+"""The `fenlei` command: each command parses, calls and prints."""

@@ -1,0 +1,1 @@
+"""Labelled texts: reading, cleaning, splitting, auditing, tokenizing."""

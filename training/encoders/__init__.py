@@ -1,0 +1,1 @@
+"""Pre-trained encoders: reading checkpoints, building their graphs."""

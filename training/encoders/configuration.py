@@ -1,0 +1,112 @@
+"""A checkpoint's config.json: which architecture it is, and its sizes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from training.errors import InputError
+
+# By `model_type`: the prefix of tensor names, and the position that the first token has.
+ARCHITECTURES = {
+    "bert": ("bert.", 0),
+    "roberta": ("roberta.", 2),
+    "xlm-roberta": ("roberta.", 2),
+    "distilbert": ("distilbert.", 0),
+    "mpnet": ("mpnet.", 2),
+}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+# The first and the last token of each text.
+ENDS = 2
+# Of distances between tokens: a near and a far one before a token, and as many after it.
+FEWEST_RANGES = 4
+
+
+class Shape(NamedTuple):
+    """The sizes of an encoder, in our words; `first` is the position of the first token.
+
+    `ranges` is how many ranges of distances between tokens have a score, 0 where none has.
+    """
+
+    architecture: str
+    width: int
+    wide: int
+    heads: int
+    blocks: int
+    tokens: int
+    positions: int
+    first: int
+    activation: str
+    epsilon: float
+    dropout: float
+    ranges: int
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text in tokens, without the two at its ends."""
+        return self.positions - self.first - ENDS
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises InputError for anything else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give a checkpoint in Hugging Face layout.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not readable as JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is not a JSON object.")
+    return content
+
+
+def shape_of(path: Path, config: Mapping[str, Any]) -> Shape:
+    """The sizes that a config.json names. Raises InputError for what is missing, senseless or not supported."""
+    architecture = config.get("model_type")
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"{path}: the architecture {architecture!r} is not supported; these are: {', '.join(ARCHITECTURES)}."
+        )
+    distil = architecture == "distilbert"
+
+    def number(name: str, kind: type[int] | type[float] = int, default: float | None = None) -> Any:
+        value = config.get(name, default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+            raise InputError(f"{path}: {name!r} is {value!r}, and should be a number.")
+        return kind(value)
+
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise InputError(f"{path}: only absolute positions are supported, not {config['position_embedding_type']!r}.")
+    activation = config.get("activation" if distil else "hidden_act", "gelu")
+    if activation not in ACTIVATIONS:
+        raise InputError(
+            f"{path}: the activation {activation!r} is not supported; these are: {', '.join(ACTIVATIONS)}."
+        )
+    shape = Shape(
+        architecture,
+        number("dim" if distil else "hidden_size"),
+        number("hidden_dim" if distil else "intermediate_size"),
+        number("n_heads" if distil else "num_attention_heads"),
+        number("n_layers" if distil else "num_hidden_layers"),
+        number("vocab_size"),
+        number("max_position_embeddings"),
+        ARCHITECTURES[architecture][1],
+        ACTIVATIONS[activation],
+        1e-12 if distil else number("layer_norm_eps", float, 1e-12),
+        number("dropout" if distil else "hidden_dropout_prob", float, 0.1),
+        number("relative_attention_num_buckets", int, 32) if architecture == "mpnet" else 0,
+    )
+    if not shape.heads or not shape.blocks or shape.width % shape.heads:
+        raise InputError(f"{path}: a width of {shape.width} cannot be split among {shape.heads} heads.")
+    if architecture == "mpnet" and (shape.ranges < FEWEST_RANGES or shape.ranges % 2):
+        raise InputError(
+            f"{path}: 'relative_attention_num_buckets' is {shape.ranges}, and should be an even number from "
+            f"{FEWEST_RANGES} on."
+        )
+    return shape

@@ -1,0 +1,1 @@
+"""How good a bundle is, and the documents that say so."""

@@ -1,0 +1,1 @@
+"""Jobs and how they are fitted: tasks, layers, n-grams, calibration."""

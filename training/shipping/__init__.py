@@ -1,0 +1,1 @@
+"""From a Keras model to a bundle on disk: conversion, sealing, what it needs."""

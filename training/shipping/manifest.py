@@ -1,0 +1,84 @@
+"""What a bundle says of itself, and the texts that it is checked with."""
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import chain
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
+from handler.model.bundle import FORMAT, Baseline, Golden, Manifest
+from handler.model.classifier import probabilities
+from training.data.read import Example, Splits, fingerprint
+from training.data.tokenizer import UNKNOWN_ID
+from training.learning.batches import lengths_up_to
+from training.learning.job import Encoded, Spec
+from training.learning.options import Options
+from training.learning.tasks import Task
+from training.shipping.convert import RUNTIMES, signatures_for
+
+GOLDEN_TEXTS = 200
+
+
+def manifest_of(
+    options: Options, splits: Splits, task: Task, train_part: Encoded, spec: Spec, embedding_width: int
+) -> Manifest:
+    """All that is known before calibration; version, seal and files are set when it is written."""
+    shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
+    sizes = np.array([len(row) for row in train_part.ids])
+    unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
+    data: dict[str, str | int | float] = {
+        "source": options.source,
+        "text_column": options.text_column,
+        "seed": options.seed,
+    }
+    for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
+        data[f"{name}_texts"] = len(part)
+        data[f"{name}_fingerprint"] = fingerprint(part)
+    data["trained_on_texts"] = len(train_part.ids)
+    return Manifest(
+        format=FORMAT,
+        name=options.name,
+        version="",
+        task=task.name,
+        family=options.family.name,
+        labels=task.labels,
+        activation=task.activation,
+        max_tokens=spec.max_tokens,
+        embedding_width=embedding_width,
+        signatures=signatures_for(
+            (options.family.lengths or lengths_up_to)(spec.max_tokens), options.family.pretrained is not None
+        ),
+        temperature=1.0,
+        threshold=0.0,
+        quantization="none",
+        runtimes=RUNTIMES,
+        metrics={},
+        data=data,
+        baseline=Baseline(
+            label_shares={label: round(n / len(splits.train), 6) for label, n in sorted(shares.items())},
+            unknown_token_rate=round(unknown, 6),
+            length_quantiles={f"p{q}": int(np.percentile(sizes, q)) for q in (1, 10, 50, 90, 99)},
+        ),
+        versions={"python": platform.python_version()}
+        | {package: version(package) for package in ("fenlei", "tensorflow", "keras", "tokenizers")},
+        files={},
+        documents={},
+        seal="",
+    )
+
+
+def golden_lines(examples: Sequence[Example], keras_logits: NDArray[np.float32], manifest: Manifest) -> bytes:
+    """Evenly spaced texts with the probabilities that Keras gives them, a JSON line each."""
+    chosen = np.unique(np.linspace(0, len(examples) - 1, min(GOLDEN_TEXTS, len(examples)), dtype=int))
+    expected = probabilities(manifest, keras_logits[chosen])
+    winners = expected.argmin(axis=1) if manifest.task == "cluster" else expected.argmax(axis=1)
+    golden = [
+        Golden(examples[i].text, [round(p, 7) for p in row], manifest.labels[winner] if manifest.labels else UNSET)
+        for i, row, winner in zip(chosen.tolist(), expected.tolist(), winners.tolist(), strict=True)
+    ]
+    return b"".join(chain.from_iterable((msgspec.json.encode(g), b"\n") for g in golden))
