@@ -15,13 +15,14 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
+.PHONY: help setup run contract check test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
 help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
+	@echo "make check    format, lint, types, and the pure tests: under a minute"
 	@echo "make test     lint, types, and every test"
 	@echo "make contract what API Gateway imports, infra/gateway.yaml, from infra/openapi.yaml"
 	@echo "make bench    measure the request path, and how fast families train"
@@ -159,22 +160,28 @@ models/reviews-zh/manifest.json: | .venv/ready
 # The handler is tested alone on each of these that the machine has.
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
 
+# What pytest starts must not take make's own settings.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
+
+# What a change can be tried with at once: no training, no server, no template.
+check: .venv/ready
+	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
+	@.venv/bin/mypy --no-error-summary
+	@$(PYTEST) tests/unit
+
 test: lint tests
 
 tests: $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
 	@$(MAKE) -s -j2 -O test-unit test-whole
 	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
 
-# In two processes at once; what pytest starts must not take make's own settings.
-PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
-
 test-unit:
-	$(SAY) "unit tests"
-	@$(PYTEST) tests/unit
+	$(SAY) "unit tests, and trainings"
+	@$(PYTEST) tests/unit tests/training
 
 test-whole:
-	$(SAY) "contract, integration and end-to-end tests"
-	@$(PYTEST) tests/contract tests/integration tests/e2e
+	$(SAY) "exhaustive, contract, integration and end-to-end tests"
+	@$(PYTEST) tests/exhaustive tests/contract tests/integration tests/e2e
 
 lint: .venv/ready .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
 	$(SAY) "format, lint, types, templates, workflows"
