@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 from build import contract
 from handler import api
 from handler.https import schema
+from handler.model import prediction
 from training.commands.serve import proxy_event
 
 SOURCE = contract.read()
@@ -20,18 +21,18 @@ METHODS = {"get", "post", "options"}
 TYPES = (
     schema.ClassifyRequest,
     schema.ClassifyResponse,
-    schema.Contribution,
+    prediction.Contribution,
     schema.EmbedRequest,
     schema.EmbedResponse,
     schema.HealthResponse,
     schema.Limits,
     schema.ModelInfo,
-    schema.ModelName,
+    prediction.ModelName,
     schema.ModelsResponse,
-    schema.Prediction,
+    prediction.Prediction,
     schema.Problem,
-    schema.Replay,
-    schema.Score,
+    prediction.Replay,
+    prediction.Score,
 )
 
 
