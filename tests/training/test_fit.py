@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.families import get_family
-from training.learning import fit
+from training.learning import batches, fit
 from training.learning.batches import make_batches
 from training.learning.job import Controls, Encoded, Fitted, Job, Spec
 from training.learning.tasks import Classify
@@ -30,7 +30,7 @@ def job(train: list[list[int]], dev: list[list[int]]) -> Job:
 def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether the few texts of a test count as many."""
     if request.param == "many":
-        monkeypatch.setattr(fit, "STEPS", 3)
+        monkeypatch.setattr(batches, "STEPS", 3)
     return str(request.param)
 
 

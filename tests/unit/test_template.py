@@ -107,7 +107,7 @@ def test_the_api_s_function_is_bounded_and_has_room_for_what_a_plan_lets_through
 
 def test_the_bounds_of_the_bill_are_those_that_the_threat_model_names() -> None:
     told = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8")
-    prices = json.loads((ROOT / "training/prices.json").read_text(encoding="utf-8"))
+    prices = json.loads((ROOT / "training/commands/prices.json").read_text(encoding="utf-8"))
     defaults = {name: one.get("Default") for name, one in TEMPLATE["Parameters"].items()}
     opened = [one["x-amazon-apigateway-integration"]["type"] for _, _, one in METHODS if not one["security"]]
     gigabytes, day = defaults["ApiMemory"] / 1024, 24 * 3600
