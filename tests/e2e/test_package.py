@@ -171,7 +171,7 @@ def test_the_unpacked_zip_answers_with_only_what_it_holds_and_compiles_nothing(u
 def test_a_module_without_bytecode_would_be_seen_to_be_compiled(unpacked: Path, tmp_path: Path) -> None:
     # GIVEN a package whose bytecode is of the kind that is checked against a time, as compilers make it
     tree = shutil.copytree(unpacked, tmp_path / "task")
-    (tree / "handler/__pycache__/schema.cpython-313.pyc").unlink()
+    (tree / "handler/https/__pycache__/schema.cpython-313.pyc").unlink()
 
     ran = run(tree, tmp_path / "log", classify("ok"))
 
