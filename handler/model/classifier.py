@@ -165,12 +165,19 @@ class Classifier:
         enough = CHARACTERS_A_TOKEN * self.manifest.max_tokens
         shortened = [text if len(text) <= 2 * enough else self._cut(text, enough) for text in texts]
         together = iter(encode([text for text in shortened if len(text) <= ALONE], add_special_tokens=False))
-        for text, read in zip(texts, shortened, strict=True):
-            encoding = next(together) if len(read) <= ALONE else encode([read], add_special_tokens=False)[0]
-            while len(read) < len(text) and not encoding.overflowing:
-                read = self._cut(text, 4 * len(read))  # noqa: PLW2901 - more of the same text
-                encoding = encode([read], add_special_tokens=False)[0]
-            yield encoding
+        for text, read in zip(texts, shortened, strict=True):  # none is kept here: one may take 150 MB
+            yield self._filled(text, read, next(together) if len(read) <= ALONE else None, encode)
+
+    def _filled(
+        self, text: str, read: str, encoding: Encoding | None, encode: Callable[..., list[Encoding]]
+    ) -> Encoding:
+        """The encoding of so much of a text, or of more of it until it fills the model."""
+        if encoding is None:
+            encoding = encode([read], add_special_tokens=False)[0]
+        while len(read) < len(text) and not encoding.overflowing:
+            read = self._cut(text, 4 * len(read))
+            encoding = encode([read], add_special_tokens=False)[0]
+        return encoding
 
     def _cut(self, text: str, characters: int) -> str:
         """So much of a text, and on to the next boundary; all of it if there is none."""
@@ -208,8 +215,12 @@ class Classifier:
 
 
 def _encoded(encodings: Iterable[Encoding]) -> Encoded:
-    read = [(encoding.ids, bool(encoding.overflowing)) for encoding in encodings]
+    read = list(map(_ids_of, encodings))
     return Encoded([ids for ids, _ in read], [truncated for _, truncated in read])
+
+
+def _ids_of(encoding: Encoding) -> tuple[list[int], bool]:
+    return encoding.ids, bool(encoding.overflowing)
 
 
 def _spans(encoding: Encoding) -> list[Span]:
