@@ -105,7 +105,8 @@ class _OfThisProcess:
     def __call__(self) -> Models:
         if self._loaded:
             return self._loaded
-        if self._failure and time.monotonic() - self._failed < RETRY_SECONDS:
+        # A copy of a snapshot may wake up on a machine whose clock is behind.
+        if self._failure and 0 <= time.monotonic() - self._failed < RETRY_SECONDS:
             raise BundleError(self._failure)
         try:
             found = from_environment(os.environ)
