@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from handler import snapshot
@@ -23,23 +24,30 @@ from handler.model.bundle import Manifest
 from handler.model.interpreter import RUNTIME
 from handler.model.models import models
 from handler.model.prediction import ModelName
-from handler.observability import MetricUnit, disabled, emit, log_error, metrics
+from handler.observability import Record, emit, log_error
 
 # A request is small: to spread it over threads costs more than it saves.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-Function = Callable[[http.Request], http.Content]
+Function = Callable[[http.Request, Record], http.Content]
+Routes = Mapping[str, Mapping[str, Function]]
 NOWHERE = "unknown"
 
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """Answers one proxy event of API Gateway; whatever goes wrong becomes a problem+json response."""
+    return respond(event, context, ROUTES)
+
+
+def respond(event: http.Event, context: Any, routes: Routes) -> http.Response:
+    """Like `lambda_handler`, with these functions behind the routes."""
     started = time.perf_counter()
+    record = Record({}, {})
     request = http.read(event)
     route = find(request.path, request.resource)
     error: RequestError | None = None
     try:
-        response = answer(route, request)
+        response = answer(route, request, routes, record)
     except RequestError as raised:
         error = raised
     except BundleError as raised:
@@ -51,13 +59,10 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
     if error:
         response = http.problem(error, context.aws_request_id)
     response = http.finish(response, request)
-    milliseconds = (time.perf_counter() - started) * 1000
-    if not disabled():
-        _observe(request, label(request.method, route), response["statusCode"], milliseconds, context)
-        if error:
-            _observe_error(error, context)
-    else:
-        metrics.clear_metrics()  # disabled ones would be collected, and written after all at every hundredth
+    record.values["Milliseconds"] = round((time.perf_counter() - started) * 1000, 3)
+    _observe(record, request, label(request.method, route), response["statusCode"], context)
+    if error:
+        _observe_error(error, context)
     return response
 
 
@@ -77,55 +82,55 @@ def label(method: str, route: str) -> str:
     return f"{method} {route}" if route != NOWHERE and method in METHODS else NOWHERE
 
 
-def answer(route: str, request: http.Request) -> http.Response:
+def answer(route: str, request: http.Request, routes: Routes, record: Record) -> http.Response:
     """Calls the function behind a route. Raises NotFound or MethodNotAllowed."""
     if route == NOWHERE:
-        raise NotFound(f"There is nothing at this path; see {', '.join(ROUTES)}.")
-    functions = ROUTES[route]
+        raise NotFound(f"There is nothing at this path; see {', '.join(routes)}.")
+    functions = routes[route]
     allowed = (*functions, "HEAD", "OPTIONS") if "GET" in functions else (*functions, "OPTIONS")
     if request.method == "OPTIONS":
         return http.options(allowed)
     method = "GET" if request.method == "HEAD" else request.method
     if method not in functions:
         raise MethodNotAllowed(f"{route} answers to {', '.join(allowed)} only.", allowed)
-    return http.respond(200, functions[method](request))
+    return http.respond(200, functions[method](request, record))
 
 
-def classify(request: http.Request) -> schema.ClassifyResponse:
+def classify(request: http.Request, record: Record) -> schema.ClassifyResponse:
     """POST /v1/classify"""
     asked = schema.parse(request.json(), schema.ClassifyRequest)
     texts = schema.texts_of(asked)
     classifier = models().get(asked.model or None)
-    metrics.add_metric("Texts", MetricUnit.Count, len(texts))
+    record.values["Texts"] = len(texts)
     predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
-    metrics.add_metric("Certain", MetricUnit.Count, sum(p.certain is True for p in predictions))
-    metrics.add_metric("Tokens", MetricUnit.Count, sum(p.tokens for p in predictions))
+    record.values["Certain"] = sum(p.certain is True for p in predictions)
+    record.values["Tokens"] = sum(p.tokens for p in predictions)
     return schema.ClassifyResponse(_name(classifier.manifest), predictions)
 
 
-def embed(request: http.Request) -> schema.EmbedResponse:
+def embed(request: http.Request, record: Record) -> schema.EmbedResponse:
     """POST /v1/embed"""
     asked = schema.parse(request.json(), schema.EmbedRequest)
     texts = schema.texts_of(asked)
     classifier = models().get(asked.model or None)
-    metrics.add_metric("Texts", MetricUnit.Count, len(texts))
+    record.values["Texts"] = len(texts)
     vectors = classifier.embed(texts).astype(float).round(6)
     return schema.EmbedResponse(_name(classifier.manifest), vectors.tolist())
 
 
-def list_models(_: http.Request) -> schema.ModelsResponse:
+def list_models(_: http.Request, __: Record) -> schema.ModelsResponse:
     """GET /v1/models"""
     return schema.ModelsResponse([_info(c.manifest) for c in models().all()])
 
 
-def model(request: http.Request) -> schema.ModelInfo:
+def model(request: http.Request, _: Record) -> schema.ModelInfo:
     """GET /v1/models/{name}"""
     from urllib.parse import unquote
 
     return _info(models().get(unquote(request.path.removesuffix("/").rpartition("/")[2])).manifest)
 
 
-def health(request: http.Request) -> schema.HealthResponse:
+def health(request: http.Request, _: Record) -> schema.HealthResponse:
     """GET /health"""
     deep = request.query.get("deep", "false")
     if deep not in ("true", "false"):
@@ -145,10 +150,10 @@ def health(request: http.Request) -> schema.HealthResponse:
 
 
 MODEL = "/v1/models/{name}"
-ROUTES: dict[str, dict[str, Function]] = {
-    "/": {"GET": lambda _: pages.html("playground.html")},
-    "/docs": {"GET": lambda _: pages.html("docs.html")},
-    "/openapi.json": {"GET": lambda _: pages.openapi()},
+ROUTES: Routes = {
+    "/": {"GET": lambda *_: pages.html("playground.html")},
+    "/docs": {"GET": lambda *_: pages.html("docs.html")},
+    "/openapi.json": {"GET": lambda *_: pages.openapi()},
     "/health": {"GET": health},
     "/v1/classify": {"POST": classify},
     "/v1/embed": {"POST": embed},
@@ -178,26 +183,20 @@ def _info(manifest: Manifest) -> schema.ModelInfo:
     )
 
 
-_first = True
+_answered = count()  # requests, of this process
 
 
-def _observe(request: http.Request, call: str, status: int, milliseconds: float, context: Any) -> None:
+def _observe(record: Record, request: http.Request, call: str, status: int, context: Any) -> None:
     """One line a request, both log and metrics."""
-    global _first  # noqa: PLW0603 - a process has one first request
-    if _first:
-        metrics.add_metric("ColdStart", MetricUnit.Count, 1)
-        _first = False
-    metrics.add_metadata("route", call)
-    metrics.add_metadata("status", status)
-    metrics.add_metadata("request_id", context.aws_request_id)
+    if next(_answered) == 0:
+        record.values["ColdStart"] = 1
+    record.properties.update(route=call, status=status, request_id=context.aws_request_id)
     if request.gateway_id:
-        metrics.add_metadata("gateway_id", request.gateway_id)
+        record.properties["gateway_id"] = request.gateway_id
     if "_X_AMZN_TRACE_ID" in os.environ:
-        metrics.add_metadata("trace", os.environ["_X_AMZN_TRACE_ID"].partition(";")[0])
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
-    metrics.add_metric("Milliseconds", MetricUnit.Milliseconds, round(milliseconds, 3))
-    metrics.add_metric("Errors", MetricUnit.Count, int(status >= 500))
-    metrics.flush_metrics()
+        record.properties["trace"] = os.environ["_X_AMZN_TRACE_ID"].partition(";")[0]
+    record.values.update(Requests=1, Errors=int(status >= 500))
+    record.emit()
 
 
 def _observe_error(error: RequestError, context: Any) -> None:

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
+from tokenizers import Tokenizer
 
-from handler.model.bundle import Golden, Manifest
-from handler.model.classifier import Classifier, Encoded
+from handler.model.bundle import Bundle, Golden, Manifest
+from handler.model.classifier import Encoded, Observe
 from handler.model.prediction import Prediction
 from handler.observability import emit
 
@@ -125,13 +126,13 @@ class Monitor:
         return round(population_stability_index(self.bins[name].expected, list(self._counts[name].values())), 4)
 
 
-def watch(classifier: Classifier, golden: Sequence[Golden]) -> None:
-    """From now on what a classifier answers is counted, and each window becomes lines of metrics."""
-    manifest = classifier.manifest
+def watch(bundle: Bundle, tokenizer: Tokenizer) -> Observe:
+    """Gives what counts a classifier's answers, and makes lines of metrics of each window."""
+    manifest = bundle.manifest
     monitor = Monitor(
-        manifest, golden, classifier.tokenizer.token_to_id(UNKNOWN), lambda window: report(manifest, window)
+        manifest, bundle.golden(), tokenizer.token_to_id(UNKNOWN), lambda window: report(manifest, window)
     )
-    classifier.observe = monitor.add
+    return monitor.add
 
 
 def report(manifest: Manifest, window: Window) -> None:

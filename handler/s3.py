@@ -21,7 +21,7 @@ from handler.files.attempt import run
 from handler.files.jobs import Job, Outcome, Seconds
 from handler.model.classifier import Classifier
 from handler.model.models import models
-from handler.observability import MetricUnit, emit, log_error, metrics
+from handler.observability import Record, emit, log_error
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -137,15 +137,19 @@ def work(job: Job, classifier: Classifier, seconds_left: Seconds) -> Outcome:
     began = time.perf_counter()
     outcome = run(job, classifier, seconds_left)
     tally = outcome.summary.tally if outcome.summary else None
-    for name, value in (("source", f"s3://{job.bucket}/{job.key}"), ("version", job.version_id)):
-        metrics.add_metadata(name, value)
-    metrics.add_metadata("result", outcome.result)
-    metrics.add_metadata("reason", outcome.summary.reason if outcome.summary else "")
-    metrics.add_metric("Objects", MetricUnit.Count, 1)
-    metrics.add_metric("Lines", MetricUnit.Count, tally.lines if tally else 0)
-    metrics.add_metric("RejectedLines", MetricUnit.Count, tally.rejected if tally else 0)
-    metrics.add_metric("ObjectMilliseconds", MetricUnit.Milliseconds, round((time.perf_counter() - began) * 1000, 3))
-    metrics.flush_metrics()
+    values = {
+        "Objects": 1,
+        "Lines": tally.lines if tally else 0,
+        "RejectedLines": tally.rejected if tally else 0,
+        "ObjectMilliseconds": round((time.perf_counter() - began) * 1000, 3),
+    }
+    properties = {
+        "source": f"s3://{job.bucket}/{job.key}",
+        "version": job.version_id,
+        "result": outcome.result,
+        "reason": outcome.summary.reason if outcome.summary else "",
+    }
+    Record(values, properties).emit()
     return outcome
 
 

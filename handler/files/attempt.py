@@ -176,9 +176,7 @@ class _Attempt:
         """Aborts the upload of a checkpoint that nobody will go on from."""
         checkpoint = self.job.checkpoint
         if checkpoint:
-            upload = Upload(self.job.output_bucket, self.predictions)
-            upload.id = checkpoint.upload.upload_id
-            upload.abort()
+            Upload(self.job.output_bucket, self.predictions, checkpoint.upload.upload_id).abort()
 
     def _headers(self, source: Source) -> dict[str, Any]:
         metadata = {"source-version": source.version_id or source.etag, "model-version": self.model.version}

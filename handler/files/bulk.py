@@ -28,35 +28,54 @@ ROWS_AT_ONCE = 128
 Work = Callable[[Job, Classifier, Seconds], Outcome]
 
 
-class Shared(Struct, frozen=True):
-    """What all items of a batch have in common; `output_key` and `execution` are needed for rows only."""
+class Prefixes(Struct, frozen=True):
+    """Where the objects of a batch lie, and where their predictions go."""
 
     bucket: str
     output_bucket: str
     prefix: str = ""
     output_prefix: str = ""
-    output_key: str = ""
-    execution: str = ""
+
+
+class Object(Struct, frozen=True, rename="pascal"):
+    """An object, as S3 lists it or as it was left."""
+
+    key: str
+    version_id: str = ""
+    checkpoint: Checkpoint | None = None
+
+
+class ObjectBatch(Struct, frozen=True, rename="pascal"):
+    """`results` counts what became of the objects so far."""
+
+    batch_input: Prefixes
+    items: list[Object]
+    results: dict[str, int] = {}
+
+
+class OneFile(Struct, frozen=True):
+    """The file whose rows a batch has, and the execution that shares them out."""
+
+    bucket: str
+    output_bucket: str
+    output_key: str
+    execution: str
     text_column: str = ""
     id_column: str = "id"
 
 
-class Item(Struct, frozen=True, rename="pascal"):
-    """An object, as S3 lists it or as it was left; or a row with its place in its file, counted from 0."""
+class Numbered(Struct, frozen=True, rename="pascal"):
+    """A row with its place in its file, counted from 0."""
 
-    key: str = ""
-    version_id: str = ""
-    checkpoint: Checkpoint | None = None
-    index: int = -1
-    row: dict[str, Any] = {}
+    index: int
+    row: dict[str, Any]
 
 
-class Batch(Struct, frozen=True, rename="pascal"):
-    """One event of the state machine; `results` counts what became of the objects so far, `parts` are of the rows."""
+class RowBatch(Struct, frozen=True, rename="pascal"):
+    """`parts` are the keys that rows were written to so far."""
 
-    batch_input: Shared
-    items: list[Item]
-    results: dict[str, int] = {}
+    batch_input: OneFile
+    items: list[Numbered]
     parts: list[str] = []
     tally: Tally = msgspec.field(default_factory=Tally)
 
@@ -68,12 +87,21 @@ def answer(event: dict[str, Any], classifier: Classifier, seconds_left: Seconds,
     machine tries the batch again and counts it among the failed ones: those that are done are not done again.
     """
     try:
-        batch = msgspec.convert(event, Batch)
+        batch = msgspec.convert(event, RowBatch) if _is_of_rows(event) else msgspec.convert(event, ObjectBatch)
     except msgspec.ValidationError as error:
         raise EventError(f"This is no batch of the state machine: {error}.") from None
-    if batch.items and batch.items[0].index >= 0:
-        return _rows(batch, classifier, seconds_left)
-    return _objects(batch, classifier, seconds_left, work)
+    left: dict[str, Any] = msgspec.to_builtins(
+        _rows(batch, classifier, seconds_left)
+        if isinstance(batch, RowBatch)
+        else _objects(batch, classifier, seconds_left, work)
+    )
+    return left
+
+
+def _is_of_rows(event: dict[str, Any]) -> bool:
+    """Only an execution over rows is named. A tag on each item would say it too, but not in executions under way."""
+    shared = event.get("BatchInput")
+    return isinstance(shared, dict) and bool(shared.get("execution"))
 
 
 def hand_over(job: Job, checkpoint: Checkpoint) -> None:
@@ -81,9 +109,9 @@ def hand_over(job: Job, checkpoint: Checkpoint) -> None:
     machine = os.environ.get("STATE_MACHINE_ARN", "")
     if not machine:
         raise EventError(f"{job.key} takes longer than one invocation, and STATE_MACHINE_ARN names no machine.")
-    item = Item(job.key, checkpoint.source.version_id, checkpoint)
+    item = Object(job.key, checkpoint.source.version_id, checkpoint)
     prefix = job.output_key.removesuffix(job.key)
-    batch = Batch(Shared(job.bucket, job.output_bucket, output_prefix=prefix), [item])
+    batch = ObjectBatch(Prefixes(job.bucket, job.output_bucket, output_prefix=prefix), [item])
     content = msgspec.json.encode(batch)
     name = hashlib.sha256(content).hexdigest()
     event = {"kind": "object", **msgspec.to_builtins(batch)}
@@ -92,7 +120,7 @@ def hand_over(job: Job, checkpoint: Checkpoint) -> None:
     )
 
 
-def _objects(batch: Batch, classifier: Classifier, seconds_left: Seconds, work: Work) -> dict[str, Any]:
+def _objects(batch: ObjectBatch, classifier: Classifier, seconds_left: Seconds, work: Work) -> ObjectBatch:
     shared, results, failures = batch.batch_input, dict(batch.results), []
     for number, item in enumerate(batch.items):
         if item.key.endswith(("/", PREDICTIONS, PREDICTIONS + ".gz", SUMMARY)):
@@ -106,16 +134,16 @@ def _objects(batch: Batch, classifier: Classifier, seconds_left: Seconds, work: 
             failures.append(item.key)
             continue
         if outcome.checkpoint:
-            left = Item(item.key, outcome.checkpoint.source.version_id, outcome.checkpoint)
-            rest = [left, *batch.items[number + 1 :], *(Item(key) for key in failures)]
-            return _asdict(Batch(shared, rest, results))
+            left = Object(item.key, outcome.checkpoint.source.version_id, outcome.checkpoint)
+            rest = [left, *batch.items[number + 1 :], *(Object(key) for key in failures)]
+            return ObjectBatch(shared, rest, results)
         results[outcome.result] = results.get(outcome.result, 0) + 1
     if failures:
         raise FileError(f"{len(failures)} of {len(batch.items)} objects failed, the first is {failures[0]!r}.")
-    return _asdict(Batch(shared, [], results))
+    return ObjectBatch(shared, [], results)
 
 
-def _rows(batch: Batch, classifier: Classifier, seconds_left: Seconds) -> dict[str, Any]:
+def _rows(batch: RowBatch, classifier: Classifier, seconds_left: Seconds) -> RowBatch:
     """Writes a part of the output, of as many rows as the time allows: parts sort by name as their rows do.
 
     Raises FileError if there was no time for any.
@@ -138,17 +166,12 @@ def _rows(batch: Batch, classifier: Classifier, seconds_left: Seconds) -> dict[s
     objects.client("s3").put_object(
         Bucket=shared.output_bucket, Key=key, Body=b"".join(blocks), ContentType="application/x-ndjson"
     )
-    return _asdict(Batch(shared, items[done:], parts=[*batch.parts, key], tally=tally))
+    return RowBatch(shared, items[done:], [*batch.parts, key], tally)
 
 
-def _row(item: Item, column: str, id_column: str) -> Row:
+def _row(item: Numbered, column: str, id_column: str) -> Row:
     text = item.row.get(column)
     identity = msgspec.json.encode(item.row[id_column]) if id_column in item.row else b""
     if not isinstance(text, str):
         return Rejected(item.index + 1, f"the row has no string {column!r}", identity)
     return row_of(item.index + 1, text, identity)
-
-
-def _asdict(batch: Batch) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(batch)
-    return found

@@ -165,9 +165,9 @@ class Upload:
     `pause` puts the rest aside and gives what another process needs to go on.
     """
 
-    def __init__(self, bucket: str, key: str, **headers: Any) -> None:
-        self.bucket, self.key, self.headers = bucket, key, headers
-        self.id, self.bytes = "", 0
+    def __init__(self, bucket: str, key: str, id: str = "", **headers: Any) -> None:
+        self.bucket, self.key, self.id, self.headers = bucket, key, id, headers
+        self.bytes = 0
         self._buffer = bytearray()
         self._parts: list[dict[str, Any]] = []
 

@@ -11,9 +11,6 @@ from handler.errors import NotFound
 
 HERE = Path(__file__).parent / "static"
 
-# The contract as JSON, where it is not packaged beside the pages: `fenlei serve` makes it from its source.
-contract = ""
-
 
 class Page(NamedTuple):
     """A document that is sent as it is."""
@@ -42,8 +39,8 @@ def html(name: str) -> Page:
     return Page("text/html; charset=utf-8", body, headers)
 
 
-def openapi() -> Page:
-    """The contract. Raises NotFound where nothing has put it here."""
+def openapi(contract: str = "") -> Page:
+    """The contract as JSON: that which is given, or that which is packaged. Raises NotFound if there is neither."""
     path = HERE / "openapi.json"
     if not contract and not path.exists():
         raise NotFound("The contract was not packaged; it is infra/openapi.yaml in the source.")

@@ -44,10 +44,18 @@ class Span(NamedTuple):
     last: int
 
 
-class Classifier:
-    """A bundle, ready to answer."""
+Observe = Callable[[Encoded, list[Prediction]], None]
+Watch = Callable[[Bundle, Tokenizer], Observe]
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+
+def _unobserved(_: Encoded, __: list[Prediction]) -> None:
+    """What becomes of answers where nobody watches."""
+
+
+class Classifier:
+    """A bundle, ready to answer; `watch` gives what sees the answers to texts that somebody asked about."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None, watch: Watch | None = None) -> None:
         self.manifest = bundle.manifest
         if RUNTIME not in self.manifest.runtimes:
             raise BundleError(
@@ -58,7 +66,7 @@ class Classifier:
             self.tokenizer = Tokenizer.from_str(bundle.tokenizer)
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
-        self.observe: Callable[[Encoded, list[Prediction]], None] = lambda *_: None
+        self._observe = watch(bundle, self.tokenizer) if watch else _unobserved
         isolates = any(sign in bundle.tokenizer for sign in ISOLATES_HAN)
         self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
         self._interpreter = Interpreter(bundle.model, threads)
@@ -76,7 +84,7 @@ class Classifier:
     def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""
         encoded, predictions = self.answer(texts, top_k)
-        self.observe(encoded, predictions)
+        self._observe(encoded, predictions)
         return predictions
 
     def answer(self, texts: Sequence[str], top_k: int | None = None) -> tuple[Encoded, list[Prediction]]:
@@ -101,7 +109,7 @@ class Classifier:
             contributions = [Contribution(s.start, s.end, e) for s, e in zip(spans[i], effects, strict=True)]
             predictions.append(replace(prediction, explanation=contributions))
             start = end
-        self.observe(encoded, predictions)
+        self._observe(encoded, predictions)
         return predictions
 
     def _predictions(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from handler.drift import watch
 from handler.errors import BundleError, NotFound
 from handler.model.bundle import MANIFEST, Bundle, load
-from handler.model.classifier import Classifier
+from handler.model.classifier import Classifier, Watch
 from handler.model.golden import replay
 from handler.model.prediction import Replay
 
@@ -21,8 +21,8 @@ RETRY_SECONDS = 60.0
 class Models:
     """The served models by name; the first is the default unless told otherwise."""
 
-    def __init__(self, bundles: list[Bundle], default: str = "") -> None:
-        self._classifiers = {bundle.manifest.name: Classifier(bundle) for bundle in bundles}
+    def __init__(self, bundles: list[Bundle], default: str = "", watch: Watch | None = None) -> None:
+        self._classifiers = {bundle.manifest.name: Classifier(bundle, watch=watch) for bundle in bundles}
         self._bundles = bundles
         if len(self._classifiers) < len(bundles):
             raise BundleError("Two bundles have the same name; train one of them again with another --name.")
@@ -50,11 +50,6 @@ class Models:
         for classifier in self.all():
             classifier.answer(["。"])
 
-    def watch(self) -> None:
-        """Tells of drift from now on."""
-        for bundle in self._bundles:
-            watch(self.get(bundle.manifest.name), bundle.golden())
-
     def prepare(self) -> None:
         """Runs all functions of all models: seconds, for a snapshot to keep."""
         for classifier in self.all():
@@ -64,9 +59,9 @@ class Models:
         return ", ".join(sorted(self._classifiers))
 
 
-def from_environment(environment: Mapping[str, str]) -> Models:
+def from_environment(environment: Mapping[str, str], watch: Watch | None = None) -> Models:
     """The models that MODEL_DIR names; DEFAULT_MODEL chooses among them. Raises BundleError."""
-    return Models(bundles(environment), environment.get("DEFAULT_MODEL", ""))
+    return Models(bundles(environment), environment.get("DEFAULT_MODEL", ""), watch)
 
 
 def bundles(environment: Mapping[str, str]) -> list[Bundle]:
@@ -109,13 +104,11 @@ class _OfThisProcess:
         if self._failure and 0 <= time.monotonic() - self._failed < RETRY_SECONDS:
             raise BundleError(self._failure)
         try:
-            found = from_environment(os.environ)
+            self._loaded = from_environment(os.environ, watch)
         except BundleError as error:
             self._failure, self._failed = str(error), time.monotonic()
             raise
-        found.watch()
-        self._loaded = found
-        return found
+        return self._loaded
 
 
 models = _OfThisProcess()

@@ -17,17 +17,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from handler import api
 from handler.api import lambda_handler
 from handler.drift import WINDOW_TEXTS
 from handler.model import bundle as bundles
 from handler.model.classifier import Classifier
 from handler.model.interpreter import RUNTIME
-from handler.model.models import models
+from handler.model.models import from_environment, models
 from tests.local_server import serving
 from training.commands.serve import Context, proxy_event
 
@@ -67,16 +67,16 @@ def observability(bodies: dict[int, list[str]], results: object) -> None:
         results,
         f"{'texts':>8} {'observed us':>12} {'quiet us':>9} {'overhead':>9} {'bytes a request':>16} {'drift bytes':>12}",
     )
+    served, unwatched = models(), from_environment(os.environ)
     for count, texts in bodies.items():
-        ask, classifier = request(texts), models().get()
-        observe = classifier.observe
+        ask = request(texts)
 
-        def quietly(ask: Callable[[], None] = ask, classifier: Classifier = classifier) -> None:
-            os.environ["POWERTOOLS_METRICS_DISABLED"], classifier.observe = "true", lambda *_: None
+        def quietly(ask: Callable[[], None] = ask) -> None:
+            os.environ["POWERTOOLS_METRICS_DISABLED"], api.models = "true", lambda: unwatched
             ask()
 
-        def watched(ask: Callable[[], None] = ask, classifier: Classifier = classifier, observe: Any = observe) -> None:
-            os.environ["POWERTOOLS_METRICS_DISABLED"], classifier.observe = "false", observe
+        def watched(ask: Callable[[], None] = ask) -> None:
+            os.environ["POWERTOOLS_METRICS_DISABLED"], api.models = "false", lambda: served
             ask()
 
         observed_us, quiet_us = interleaved([watched, quietly], ROUNDS[count])

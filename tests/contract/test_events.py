@@ -23,7 +23,8 @@ CONTEXT = Context("a-request")
 @pytest.fixture(autouse=True)
 def whole_api(served: object, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Every route answers, the contract too."""
-    monkeypatch.setattr(pages, "contract", contract.served())
+    document = contract.served()
+    monkeypatch.setattr(api, "ROUTES", {**api.ROUTES, "/openapi.json": {"GET": lambda *_: pages.openapi(document)}})
 
 
 def body_of(response: dict[str, Any]) -> Any:

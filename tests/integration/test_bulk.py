@@ -179,6 +179,22 @@ def test_rows_that_take_too_long_for_one_invocation_go_on_in_the_next(
     assert again["Choices"][0]["Next"] in states
 
 
+@pytest.mark.parametrize("execution", ["", "e"], ids=["objects", "rows"])
+def test_what_a_release_left_whose_items_had_the_fields_of_both_kinds_is_gone_on_with(
+    aws: Cloud, execution: str
+) -> None:
+    aws.put("a.txt", "很好".encode())
+    shared = {"bucket": IN, "output_bucket": OUT, "prefix": "", "output_prefix": "", "output_key": "rows"}
+    item = {"VersionId": "", "Checkpoint": None, "Key": "", "Index": 0} if execution else {"Key": "a.txt", "Index": -1}
+    batch = {"BatchInput": shared | {"execution": execution, "text_column": ""}, "Items": [item | {"Row": {}}]}
+
+    event = lambda_handler(batch, Invocation())
+
+    assert event is not None
+    assert event["Items"] == []
+    assert event["Parts" if execution else "Results"]
+
+
 def test_an_object_that_takes_too_long_is_handed_over_and_ends_as_if_it_had_not(
     aws: Cloud, machine: str, monkeypatch: pytest.MonkeyPatch, runs_out_after: Callable[[int], Callable[[], float]]
 ) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from handler.https import pages
 from handler.model.models import models
 from training.commands.serve import GATEWAY_BODY_BYTES, Context, make_server, proxy_event
 from training.errors import InputError
@@ -32,7 +31,6 @@ def server(bundle_path: Path, log: list[str]) -> Iterator[ThreadingHTTPServer]:
     with pytest.MonkeyPatch.context() as environment:
         for name in ("MODEL_DIR", "POWERTOOLS_METRICS_DISABLED"):
             environment.setenv(name, "false")  # the server sets them: have them put back
-        environment.setattr(pages, "contract", "")
         environment.delenv("FENLEI_API_KEY", raising=False)
         server = make_server([bundle_path], "127.0.0.1", 0, log.append)
         thread = threading.Thread(target=server.serve_forever)

@@ -147,8 +147,7 @@ def test_hundreds_of_labels_make_ten_bins_and_as_many_lines(bundle: Bundle, caps
 
 
 def test_what_is_written_holds_no_text(bundle: Bundle, reviews: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    own = Classifier(bundle)
-    watch(own, bundle.golden())
+    own = Classifier(bundle, watch=watch)
 
     own.classify(reviews * 3)
 
@@ -161,12 +160,11 @@ def test_what_is_written_holds_no_text(bundle: Bundle, reviews: list[str], capsy
     assert not any(text in written for text in reviews if len(text) > 3)
 
 
-def test_golden_texts_and_warming_up_are_not_traffic(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_golden_texts_and_warming_up_are_not_traffic(bundle: Bundle) -> None:
     from handler.model.models import Models
 
-    models = Models([bundle])
     seen: list[int] = []
-    monkeypatch.setattr(models.get(), "observe", lambda encoded, _: seen.append(len(encoded.ids)))
+    models = Models([bundle], watch=lambda *_: lambda encoded, _: seen.append(len(encoded.ids)))
 
     models.warm()
     assert models.replays

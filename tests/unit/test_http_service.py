@@ -207,7 +207,6 @@ def test_a_pages_policy_allows_its_own_code_and_nothing_else(path: str) -> None:
 
 
 def test_the_contract_is_not_found_where_nothing_put_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pages, "contract", "")
     monkeypatch.setattr(pages, "HERE", tmp_path)
     assert respond(path="/openapi.json")["statusCode"] == 404
 

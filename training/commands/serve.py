@@ -1,4 +1,4 @@
-"""The API on this machine: HTTP -> proxy events -> handler.api.lambda_handler, the code that is deployed."""
+"""The API on this machine: HTTP -> proxy events -> handler.api, the code that is deployed."""
 
 import base64
 import json
@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,14 +47,15 @@ def make_server(
     from handler.https import pages
     from handler.model.models import models
 
-    pages.contract = contract.served()
+    document = contract.served()
+    routes = {**api.ROUTES, "/openapi.json": {"GET": lambda *_: pages.openapi(document)}}
     models.cache_clear()
     models()
 
-    paths = json.loads(pages.contract)["paths"]
+    paths = json.loads(document)["paths"]
 
     class Handler(_Handler):
-        lambda_handler = staticmethod(api.lambda_handler)
+        respond = staticmethod(partial(api.respond, routes=routes))
         find = staticmethod(api.find)
         label = staticmethod(api.label)
         api_key = os.environ.get("FENLEI_API_KEY", "")
@@ -82,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
     disable_nagle_algorithm = True  # else each answer on a kept connection waits 40 ms for an acknowledgement
     server_version, sys_version = "fenlei", ""
-    lambda_handler: Callable[[dict[str, Any], Context], dict[str, Any]]
+    respond: Callable[[dict[str, Any], Context], dict[str, Any]]
     find: Callable[[str], str]
     label: Callable[[str, str], str]
     api_key: str
@@ -108,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(403)
             return
         with _ONE_AT_A_TIME:
-            response = self.lambda_handler(event, Context(str(uuid.uuid4())))
+            response = self.respond(event, Context(str(uuid.uuid4())))
         body = base64.b64decode(response["body"]) if response["isBase64Encoded"] else response["body"].encode()
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
