@@ -77,9 +77,9 @@ def train(
         check_strict(found)
 
     from training.learning.job import Controls
-    from training.learning.options import Options
+    from training.learning.plan import Plan
 
-    options = Options(
+    plan = Plan(
         name=name or output.name,
         family=chosen,
         quantization=quantize,
@@ -96,14 +96,14 @@ def train(
     texts = read(unlabelled, names._replace(label="")) if unlabelled else []
     automatic = family == "auto" and task != "cluster"
     with messages.status("loading TensorFlow") as status:
-        trained = _trained(options, splits, texts, teacher, controls, automatic, checkpoint is None, status.update)
+        trained = _trained(plan, splits, texts, teacher, controls, automatic, checkpoint is None, status.update)
         status.update("measuring what it needs …")
         bundle = _written(trained, found, output)
     _show_training(output, bundle, trained, json)
 
 
 def _trained(
-    options: Any,
+    plan: Any,
     splits: Any,
     texts: list[Any],
     teacher: Path | None,
@@ -115,21 +115,21 @@ def _trained(
     """Chooses the family if that is left to us, asks the teacher or the model itself about unlabelled texts, trains."""
     from training.choose import choose_family, self_train
     from training.learning.fit import load_tensorflow
-    from training.learning.options import Progress
+    from training.learning.plan import Progress
     from training.train import train as run
 
     load_tensorflow(portable)  # an encoder trains three times as fast with oneDNN
     progress = Progress(lambda text: update(f"{text} …"), warn, controls)
     if automatic:
-        options, reason = choose_family(options, splits, progress)
+        plan, reason = choose_family(plan, splits, progress)
         messages.print(f"auto: {reason}", soft_wrap=True)
     outcome: dict[str, float] = {}
     if teacher:
-        options, splits, outcome = _ask_teacher(teacher, options, splits, texts, progress)
+        plan, splits, outcome = _ask_teacher(teacher, plan, splits, texts, progress)
     elif texts:
-        splits, outcome = self_train(options, splits, texts, progress)
+        splits, outcome = self_train(plan, splits, texts, progress)
         messages.print(f"self-training: {outcome}", soft_wrap=True)
-    trained = run(options, splits, progress)
+    trained = run(plan, splits, progress)
     trained.settings.update(outcome)
     if "teacher_accuracy" in outcome and trained.evaluation:
         kept = trained.evaluation.summary["accuracy"] / max(outcome["teacher_accuracy"], 1e-9)
@@ -178,20 +178,20 @@ def _with_epochs(family: Any, name: str, epochs: int | None) -> Any:
 
 
 def _ask_teacher(
-    path: Path, options: Any, splits: Any, unlabelled: list[Any], progress: Any
+    path: Path, plan: Any, splits: Any, unlabelled: list[Any], progress: Any
 ) -> tuple[Any, Any, dict[str, float]]:
-    """The options and splits with what the teacher says, and how good it is on the test texts."""
+    """The plan and splits with what the teacher says, and how good it is on the test texts."""
     from training.distil import distil, open_teacher
     from training.judging.evaluate import evaluate
 
-    if options.task != "classify" or options.multi_label:
+    if plan.task != "classify" or plan.multi_label:
         raise InputError("--teacher is for one label a text; leave it out, or --task and --multi-label.")
     teacher = open_teacher(path, splits.labels)
-    larger, answers = distil(teacher, splits, unlabelled, options.seed, progress.controls.checkpoint, progress.step)
+    larger, answers = distil(teacher, splits, unlabelled, plan.seed, progress.controls.checkpoint, progress.step)
     outcome = {"texts_answered_by_the_teacher": float(len(answers))}
     if splits.test:
         outcome["teacher_accuracy"] = evaluate(teacher, splits.test, "the test set").summary["accuracy"]
-    return options._replace(answers=answers), larger, outcome
+    return plan._replace(answers=answers), larger, outcome
 
 
 def _tell_audit(splits: Any, found: Any) -> None:
