@@ -117,7 +117,7 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     splits = Splits(data.train, data.dev, data.test, labels)
     plan = Plan(f"{data.name}-{family}-{seed}", get_family(family), "dynamic", seed, data.name)
     warn = lambda text: print("warning:", text, file=sys.stderr)  # noqa: E731
-    trained = train(plan, splits, Progress(lambda _: None, warn, Controls(lambda *_: None)))
+    trained = train(plan, splits, Progress(lambda _: None, lambda _: None, warn, Controls(lambda *_: None)))
     path = directory / plan.name
     bundle = bundles.write(trained.bundle, {}, path)
     classifier = Classifier(bundle)

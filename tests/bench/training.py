@@ -139,7 +139,7 @@ def plan(family: Family, **changes: object) -> Plan:
 
 def progress(controls: Controls | None = None) -> Progress:
     warn: Callable[[str], None] = lambda text: print("warning:", text, file=sys.stderr)  # noqa: E731
-    return Progress(lambda _: None, warn, controls or Controls(lambda *_: None))
+    return Progress(lambda _: None, lambda _: None, warn, controls or Controls(lambda *_: None))
 
 
 def fit(data: Data, family: Family, controls: Controls | None = None, **changes: object) -> Trained:

@@ -27,9 +27,10 @@ class Plan(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How the work tells where it is, and how it may be watched and stopped."""
+    """How the work tells where it is, what it found and what is doubtful, and how it may be watched and stopped."""
 
     step: Callable[[str], None]
+    say: Callable[[str], None]
     warn: Callable[[str], None]
     controls: Controls
 
