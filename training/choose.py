@@ -8,7 +8,7 @@ from training.data.read import Example, Splits, squeeze
 from training.errors import InputError
 from training.families import get_family
 from training.judging.outcome import Trained
-from training.learning.options import Options, Progress
+from training.learning.plan import Plan, Progress
 from training.train import train
 
 CANDIDATES = ("logistic", "linear", "hybrid")
@@ -26,8 +26,8 @@ class Candidate(NamedTuple):
     megabytes: float
 
 
-def choose_family(options: Options, splits: Splits, progress: Progress) -> tuple[Options, str]:
-    """Trains the cheap families, and gives the options with the one to take, and the reason in a sentence.
+def choose_family(plan: Plan, splits: Splits, progress: Progress) -> tuple[Plan, str]:
+    """Trains the cheap families, and gives the plan with the one to take, and the reason in a sentence.
 
     Raises InputError if there are no development texts to choose on.
     """
@@ -35,17 +35,17 @@ def choose_family(options: Options, splits: Splits, progress: Progress) -> tuple
         raise InputError("--family auto needs development texts to choose on; give --dev, or name a family.")
     tried = []
     for name in CANDIDATES:
-        trained = rehearse(options._replace(family=get_family(name)), splits, progress)
+        trained = rehearse(plan._replace(family=get_family(name)), splits, progress)
         tried.append(Candidate(name, development_score(trained), len(trained.bundle.model) / 1e6))
     best = max(candidate.score for candidate in tried)
     taken = min((c for c in tried if c.score >= best - AS_GOOD), key=lambda candidate: candidate.megabytes)
     scores = ", ".join(f"{c.family} {c.score:.4f} at {c.megabytes:.1f} MB" for c in tried)
     reason = f"{taken.family} is the smallest within {AS_GOOD} of the best development score ({scores})"
-    return options._replace(family=get_family(taken.family)), reason
+    return plan._replace(family=get_family(taken.family)), reason
 
 
 def self_train(
-    options: Options, splits: Splits, unlabelled: list[Example], progress: Progress
+    plan: Plan, splits: Splits, unlabelled: list[Example], progress: Progress
 ) -> tuple[Splits, dict[str, float]]:
     """Adds confident answers on unlabelled texts to the training part if that helps in development.
 
@@ -54,11 +54,11 @@ def self_train(
     """
     from handler.model.classifier import Classifier
 
-    if not splits.dev or options.task != "classify" or options.multi_label:
+    if not splits.dev or plan.task != "classify" or plan.multi_label:
         raise InputError(
             "--unlabelled needs one label a text and development texts; give --dev or more labelled texts."
         )
-    before = rehearse(options, splits, progress)
+    before = rehearse(plan, splits, progress)
     known = {example.text for example in [*splits.train, *splits.dev, *splits.test]}
     fresh = sorted({squeeze(example.text) for example in unlabelled} - known - {""})
     # Few development texts justify little confidence; but it is the surest texts that are asked for here.
@@ -71,7 +71,7 @@ def self_train(
         if isinstance(prediction.confidence, float) and prediction.confidence >= CONFIDENT
     ]
     larger = Splits([*splits.train, *added], splits.dev, splits.test, splits.labels, splits.cleaning)
-    after = rehearse(options, larger, progress) if added else before
+    after = rehearse(plan, larger, progress) if added else before
     scores = {
         "development_score_before": development_score(before),
         "development_score_after": development_score(after),
@@ -81,10 +81,10 @@ def self_train(
     return (larger if gain > 0 else splits), outcome
 
 
-def rehearse(options: Options, splits: Splits, progress: Progress) -> Trained:
+def rehearse(plan: Plan, splits: Splits, progress: Progress) -> Trained:
     """A training that does not see the test texts, to be judged in development."""
     without_test = Splits(splits.train, splits.dev, [], splits.labels, splits.cleaning)
-    return train(options._replace(refit=False), without_test, progress)
+    return train(plan._replace(refit=False), without_test, progress)
 
 
 def development_score(trained: Trained) -> float:

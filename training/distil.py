@@ -9,7 +9,7 @@ weigh, which the whole does not.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from handler.model.bundle import load
 from handler.model.classifier import Classifier
 from training.data.read import Example, Splits, squeeze
 from training.errors import InputError
+from training.judging.evaluate import evaluate
+from training.judging.outcome import Trained
+from training.learning.plan import Plan, Progress
 from training.learning.soft_labels import SoftLabels
 
 # How many pieces of each text are added, and the fewest units of one.
@@ -27,6 +30,31 @@ PIECES, FEWEST = 4, 2
 AT_ONCE = 1024
 # Kana and Han characters.
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+
+
+def ask_teacher(
+    path: Path, plan: Plan, splits: Splits, unlabelled: Sequence[Example], progress: Progress
+) -> tuple[Plan, Splits, dict[str, float]]:
+    """The plan and splits with what the teacher says, and how good it is on the test texts.
+
+    Raises InputError if it cannot teach these labels, or if the plan is for another task.
+    """
+    if plan.task != "classify" or plan.multi_label:
+        raise InputError("--teacher is for one label a text; leave it out, or --task and --multi-label.")
+    teacher = open_teacher(path, splits.labels)
+    larger, answers = distil(teacher, splits, unlabelled, plan.seed, progress.controls.checkpoint, progress.step)
+    outcome = {"texts_answered_by_the_teacher": float(len(answers))}
+    if splits.test:
+        outcome["teacher_accuracy"] = evaluate(teacher, splits.test, "the test set").summary["accuracy"]
+    return plan._replace(answers=answers), larger, outcome
+
+
+def share_kept(student: Trained, outcome: Mapping[str, float]) -> dict[str, float]:
+    """The share of the teacher's accuracy that the student has, if both were measured."""
+    if "teacher_accuracy" not in outcome or not student.evaluation:
+        return {}
+    kept = student.evaluation.summary["accuracy"] / max(outcome["teacher_accuracy"], 1e-9)
+    return {"share_of_the_teacher_s_accuracy_kept": round(kept, 4)}
 
 
 def open_teacher(path: Path, labels: Sequence[str]) -> Classifier:

@@ -17,7 +17,7 @@ from training.learning.batches import predict
 from training.learning.calibrate import calibrated
 from training.learning.fit import run
 from training.learning.job import Encoded, Fitted, Job
-from training.learning.options import Options, Progress, make_task
+from training.learning.plan import Plan, Progress, make_task
 from training.learning.reading import Read, read_texts
 from training.learning.tasks import Task, restore_scale
 from training.learning.vectors import token_vectors
@@ -25,30 +25,30 @@ from training.shipping.manifest import golden_lines, manifest_of
 from training.shipping.quantized import Attempt, Comparison, choose
 
 
-def train(options: Options, splits: Splits, progress: Progress) -> Trained:
+def train(plan: Plan, splits: Splits, progress: Progress) -> Trained:
     """Trains, calibrates, converts, checks parity and evaluates. Raises CommandError; writes nothing."""
     from training.learning.layers import embedder
 
     started = time.perf_counter()
-    task = make_task(options, splits)
-    progress.step(f"preparing the {options.family.tokenizer} tokenizer on {len(splits.train):,} texts")
-    read = read_texts(options.family, task, splits)
+    task = make_task(plan, splits)
+    progress.step(f"preparing the {plan.family.tokenizer} tokenizer on {len(splits.train):,} texts")
+    read = read_texts(plan.family, task, splits)
     spec = read.spec
-    progress.step(f"training {options.family.name} ({options.family.summary})")
-    job = Job(options.family, spec, task, read.train, read.dev, options.seed, progress.controls)
+    progress.step(f"training {plan.family.name} ({plan.family.summary})")
+    job = Job(plan.family, spec, task, read.train, read.dev, plan.seed, progress.controls)
     chosen = run(job)
     dev_logits = predict(chosen.model, read.dev.ids, spec.max_tokens)
-    fitted, trained_on = _on_all(options, job, chosen, time.perf_counter() - started, progress)
+    fitted, trained_on = _on_all(plan, job, chosen, time.perf_counter() - started, progress)
     model = restore_scale(fitted.model, task)
     seconds = time.perf_counter() - started
 
     progress.step("converting to TensorFlow Lite")
     functions = {PREDICT: model, EMBED: fitted.embedder or embedder(token_vectors(trained_on.ids, spec.vocabulary))}
-    manifest = manifest_of(options, splits, task, trained_on, spec, functions[EMBED].output_shape[-1])
+    manifest = manifest_of(plan, splits, task, trained_on, spec, functions[EMBED].output_shape[-1])
     manifest = calibrated(manifest, dev_logits, read.dev.targets)
     comparison = _comparison(splits, read, model, task, trained_on)
     bare = Bundle(manifest, b"", read.tokenizer.to_str(), b"")
-    attempt, parity, variants = choose(functions, bare, options, comparison, progress)
+    attempt, parity, variants = choose(functions, bare, plan, comparison, progress)
     lines = golden_lines(comparison.examples, comparison.keras_logits, manifest)
     shipped = msgspec.structs.replace(attempt.bundle, golden_lines=lines)
     evaluation, outputs = _judged(shipped.manifest, attempt, splits, read)
@@ -58,11 +58,11 @@ def train(options: Options, splits: Splits, progress: Progress) -> Trained:
     return Trained(shipped, splits, evaluation, parity, chosen.history, chosen.settings, seconds, variants, outputs)
 
 
-def _on_all(options: Options, job: Job, fitted: Fitted, seconds: float, progress: Progress) -> tuple[Fitted, Encoded]:
+def _on_all(plan: Plan, job: Job, fitted: Fitted, seconds: float, progress: Progress) -> tuple[Fitted, Encoded]:
     """Trained once more, on the development texts too, if that is wanted and there is time; and what was trained on."""
     train, dev = job.train, job.dev
     in_time = time.monotonic() + seconds < progress.controls.deadline
-    if not (options.refit and dev.ids and in_time):
+    if not (plan.refit and dev.ids and in_time):
         return fitted, train
     progress.step("training once more, on the development texts too")
     both = Encoded(train.ids + dev.ids, np.concatenate([train.targets, dev.targets]))

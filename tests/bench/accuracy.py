@@ -109,16 +109,16 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     from handler.model.classifier import Classifier
     from training.data.read import Splits
     from training.families import get_family
-    from training.learning.options import Options, Progress
+    from training.learning.plan import Plan, Progress
     from training.shipping import bundles
     from training.train import train
 
     labels = sorted({example.label for example in data.train})
     splits = Splits(data.train, data.dev, data.test, labels)
-    options = Options(f"{data.name}-{family}-{seed}", get_family(family), "dynamic", seed, data.name)
+    plan = Plan(f"{data.name}-{family}-{seed}", get_family(family), "dynamic", seed, data.name)
     warn = lambda text: print("warning:", text, file=sys.stderr)  # noqa: E731
-    trained = train(options, splits, Progress(lambda _: None, warn, Controls(lambda *_: None)))
-    path = directory / options.name
+    trained = train(plan, splits, Progress(lambda _: None, lambda _: None, warn, Controls(lambda *_: None)))
+    path = directory / plan.name
     bundle = bundles.write(trained.bundle, {}, path)
     classifier = Classifier(bundle)
     cold = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.accuracy import Data
-from tests.bench.training import fit, options, progress, summary
+from tests.bench.training import fit, plan, progress, summary
 from training.data.read import Splits
 from training.distil import distil, open_teacher
 from training.families import get_family
@@ -37,7 +37,7 @@ def main(teacher_path: Path, directory: Path, families: list[str]) -> None:
     for name in families:
         family = get_family(name)
         alone = [summary(fit(data, family, refit=False, seed=seed))["accuracy"] for seed in SEEDS]
-        taught = [train(options(family, refit=False, answers=answers, seed=seed), larger, progress()) for seed in SEEDS]
+        taught = [train(plan(family, refit=False, answers=answers, seed=seed), larger, progress()) for seed in SEEDS]
         with_teacher = [summary(one)["accuracy"] for one in taught]
         size, kept = len(taught[0].bundle.model) / 1e6, median(with_teacher) / taught_by
         figures = f"{spread(alone)} | {spread(with_teacher)} | {size:.1f} | {kept:.3f}"

@@ -28,7 +28,7 @@ from training.families import families, get_family
 from training.judging.outcome import Trained
 from training.learning.fit import load_tensorflow
 from training.learning.job import Controls, Family
-from training.learning.options import Options, Progress
+from training.learning.plan import Plan, Progress
 from training.learning.tasks import normalized_mutual_information
 from training.train import train
 
@@ -103,8 +103,8 @@ def self_training(data: Data) -> Table:
     kept = set(order[::LABELLED])
     unlabelled = [example for i, example in enumerate(data.train) if i not in kept]
     splits = Splits(labelled, data.dev[::LABELLED], data.test, sorted({example.label for example in labelled}))
-    larger, outcome = self_train(options(get_family("hybrid")), splits, unlabelled, progress())
-    without, with_them = (summary(train(options(get_family("hybrid")), s, progress())) for s in (splits, larger))
+    larger, outcome = self_train(plan(get_family("hybrid")), splits, unlabelled, progress())
+    without, with_them = (summary(train(plan(get_family("hybrid")), s, progress())) for s in (splits, larger))
     yield (
         data.name,
         len(labelled),
@@ -133,19 +133,19 @@ def default_data() -> Data:
     return Data("reviews-zh", splits.train, splits.dev, splits.test, set())
 
 
-def options(family: Family, **changes: object) -> Options:
-    return Options(family.name, family, "dynamic", 0, "benchmark")._replace(**changes)
+def plan(family: Family, **changes: object) -> Plan:
+    return Plan(family.name, family, "dynamic", 0, "benchmark")._replace(**changes)
 
 
 def progress(controls: Controls | None = None) -> Progress:
     warn: Callable[[str], None] = lambda text: print("warning:", text, file=sys.stderr)  # noqa: E731
-    return Progress(lambda _: None, warn, controls or Controls(lambda *_: None))
+    return Progress(lambda _: None, lambda _: None, warn, controls or Controls(lambda *_: None))
 
 
 def fit(data: Data, family: Family, controls: Controls | None = None, **changes: object) -> Trained:
     labels: list[str] = sorted({example.label for example in data.train})
     splits = Splits(data.train, data.dev, data.test, [] if changes.get("task") == "cluster" else labels)
-    return train(options(family, **changes), splits, progress(controls))
+    return train(plan(family, **changes), splits, progress(controls))
 
 
 def summary(trained: Trained) -> dict[str, float]:

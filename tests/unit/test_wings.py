@@ -10,7 +10,9 @@ from support import ROOT
 # From top to bottom; what stands in one line does not know of each other.
 TRAINING = (
     ("training.commands",),
-    ("training.train", "training.choose", "training.distil"),
+    ("training.run",),
+    ("training.texts", "training.choose", "training.distil"),
+    ("training.options", "training.train"),
     ("training.judging",),
     ("training.families",),
     ("training.shipping", "training.encoders"),
@@ -25,9 +27,8 @@ HANDLER = (
     ("handler.observability", "handler.snapshot"),
     ("handler.errors",),
 )
-# One way through training may lead through another; a loaded model is watched, and what watches knows models.
+# A loaded model is watched, and what watches knows models.
 TOGETHER = {
-    ("training.choose", "training.train"),
     ("handler.model", "handler.drift"),
     ("handler.drift", "handler.model"),
 }

@@ -33,6 +33,11 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def folder(self) -> "Place":
+        """The same with / at its end, so that it names what is in a folder and not all that begins alike."""
+        return self if not self.key or self.key.endswith("/") else self._replace(key=f"{self.key}/")
+
 
 class Survey(NamedTuple):
     """What there is to do: objects, their bytes, and about how many lines; `skipped` are of other suffixes."""

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -10,6 +10,9 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from training.commands.options import Json, messages
 from training.errors import InputError, WorkError
+
+if TYPE_CHECKING:
+    from training.commands.bulk import Estimate, Place, Survey
 
 IdColumn = Annotated[str, typer.Option(help="Name of the column that goes through to the output.")]
 
@@ -102,9 +105,8 @@ def bulk(
         return
     if not source or not target:
         raise InputError("Give where the texts are and where predictions go: fenlei bulk s3://in/2026/ s3://out/2026/")
-    origin, goal = work.place(source), work.place(target)
-    origin = origin if rows else origin._replace(key=_folder(origin.key))
-    goal = goal._replace(key=_folder(goal.key))
+    origin, goal = work.place(source), work.place(target).folder
+    origin = origin if rows else origin.folder
     settings: dict[str, object] = {"concurrency": concurrency, "tolerated_failure_percentage": tolerate}
     settings |= (
         {"text_column": text_column, "id_column": id_column} if rows else {"objects_per_batch": objects_per_batch}
@@ -112,6 +114,20 @@ def bulk(
     event = work.event_of(origin, goal, rows, settings)
     found = work.survey(origin)
     cost = work.estimate(found, memory, lines_per_second, objects_per_batch, rows)
+    _tell_estimate(origin, found, cost, lines_per_second)
+    if dry_run:
+        if json:
+            print(msgspec.json.encode({"survey": found._asdict(), "dollars": cost.dollars, "input": event}).decode())
+        return
+    machine = state_machine or work.find_machine(stack)
+    if not yes and not typer.confirm("Start?", err=True):
+        raise WorkError("Nothing was started.")
+    execution = work.start(machine, event)
+    messages.print(f"started {execution}; Ctrl-C stops watching, not the run", soft_wrap=True)
+    _watch(execution, poll, json)
+
+
+def _tell_estimate(origin: "Place", found: "Survey", cost: "Estimate", lines_per_second: float) -> None:
     messages.print(
         f"{origin}: {found.objects:,} objects, {found.bytes / 1e6:,.1f} MB, about {found.lines:,} lines"
         + (f"; {found.skipped:,} others are left out" if found.skipped else ""),
@@ -123,16 +139,6 @@ def bulk(
         f"if one invocation does {lines_per_second:,.0f} lines a second",
         soft_wrap=True,
     )
-    if dry_run:
-        if json:
-            print(msgspec.json.encode({"survey": found._asdict(), "dollars": cost.dollars, "input": event}).decode())
-        return
-    machine = state_machine or work.find_machine(stack)
-    if not yes and not typer.confirm("Start?", err=True):
-        raise WorkError("Nothing was started.")
-    execution = work.start(machine, event)
-    messages.print(f"started {execution}; Ctrl-C stops watching, not the run", soft_wrap=True)
-    _watch(execution, poll, json)
 
 
 def _watch(execution: str, poll: float, json: bool) -> None:
@@ -162,10 +168,6 @@ def _watch(execution: str, poll: float, json: bool) -> None:
         return
     print(f"{last.succeeded:,} of {last.total:,} done, {last.failed:,} failed")
     print(f"manifest: {described.get('output', '')[:500]}")
-
-
-def _folder(prefix: str) -> str:
-    return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 
 def _bar(amount: DownloadColumn | MofNCompleteColumn) -> Progress:

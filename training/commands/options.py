@@ -1,11 +1,14 @@
 """What the commands share: options, and the console for all that is not a result."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from handler.model.bundle import Needs
+
+if TYPE_CHECKING:
+    from training.data.read import Columns
 
 messages = Console(stderr=True, highlight=False)
 
@@ -17,14 +20,18 @@ ColumnNames = Annotated[
 ]
 
 
-def columns_of(names: str, text: str, label: str) -> Any:
+def columns_of(names: str, text: str, label: str) -> "Columns":
     from training.data.read import Columns
 
     return Columns(text, label, tuple(name.strip() for name in names.split(",") if name.strip()))
 
 
+def say(text: str) -> None:
+    messages.print(text, soft_wrap=True, markup=False)
+
+
 def warn(text: str) -> None:
-    messages.print(f"warning: {text}", soft_wrap=True, markup=False)
+    say(f"warning: {text}")
 
 
 def say_needs(needs: Needs) -> str:

@@ -17,7 +17,7 @@ from training.data.read import Example, Splits, fingerprint
 from training.data.tokenizer import UNKNOWN_ID
 from training.learning.batches import lengths_up_to
 from training.learning.job import Encoded, Spec
-from training.learning.options import Options
+from training.learning.plan import Plan
 from training.learning.tasks import Task
 from training.shipping.convert import RUNTIMES, signatures_for
 
@@ -25,16 +25,16 @@ GOLDEN_TEXTS = 200
 
 
 def manifest_of(
-    options: Options, splits: Splits, task: Task, train_part: Encoded, spec: Spec, embedding_width: int
+    plan: Plan, splits: Splits, task: Task, train_part: Encoded, spec: Spec, embedding_width: int
 ) -> Manifest:
     """All that is known before calibration; version, seal and files are set when it is written."""
     shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
     unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
     data: dict[str, str | int | float] = {
-        "source": options.source,
-        "text_column": options.text_column,
-        "seed": options.seed,
+        "source": plan.source,
+        "text_column": plan.text_column,
+        "seed": plan.seed,
     }
     for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
         data[f"{name}_texts"] = len(part)
@@ -42,16 +42,16 @@ def manifest_of(
     data["trained_on_texts"] = len(train_part.ids)
     return Manifest(
         format=FORMAT,
-        name=options.name,
+        name=plan.name,
         version="",
         task=task.name,
-        family=options.family.name,
+        family=plan.family.name,
         labels=task.labels,
         activation=task.activation,
         max_tokens=spec.max_tokens,
         embedding_width=embedding_width,
         signatures=signatures_for(
-            (options.family.lengths or lengths_up_to)(spec.max_tokens), options.family.pretrained is not None
+            (plan.family.lengths or lengths_up_to)(spec.max_tokens), plan.family.pretrained is not None
         ),
         temperature=1.0,
         threshold=0.0,

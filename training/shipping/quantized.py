@@ -13,7 +13,7 @@ from handler.model.classifier import Classifier, probabilities
 from training.data.read import Example
 from training.errors import ParityError
 from training.learning.job import Encoded, Family
-from training.learning.options import Options, Progress
+from training.learning.plan import Plan, Progress
 from training.learning.tasks import Task
 from training.shipping.convert import QUANTIZATIONS, convert
 
@@ -66,17 +66,17 @@ class Attempt(NamedTuple):
 
 
 def choose(
-    functions: dict[str, Any], bare: Bundle, options: Options, comparison: Comparison, progress: Progress
+    functions: dict[str, Any], bare: Bundle, plan: Plan, comparison: Comparison, progress: Progress
 ) -> tuple[Attempt, Parity, list[Variant]]:
     """What is to be shipped: quantised as asked, or less so if too many answers would change; how far it is from Keras;
     and all that was tried.
 
     Raises ParityError if the float conversion is not exact.
     """
-    difference = _check_exact(functions[PREDICT], bare, comparison, float_tolerance(options.family))
-    compared = QUANTIZATIONS if options.all_quantizations else ()
+    difference = _check_exact(functions[PREDICT], bare, comparison, float_tolerance(plan.family))
+    compared = QUANTIZATIONS if plan.all_quantizations else ()
     tried = {choice: _attempt(choice, functions, bare, comparison) for choice in compared}
-    for choice in QUANTIZATIONS[QUANTIZATIONS.index(options.quantization) :: -1]:
+    for choice in QUANTIZATIONS[QUANTIZATIONS.index(plan.quantization) :: -1]:
         if choice not in tried:
             tried[choice] = _attempt(choice, functions, bare, comparison)
         agreement = tried[choice].variant.agreement

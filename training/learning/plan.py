@@ -1,4 +1,4 @@
-"""What the user chose for a training, how the work tells where it is, and the task that follows."""
+"""What a training is to be, how the work tells where it is, and the task that follows."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,8 +9,8 @@ from training.learning.soft_labels import Distil, SoftLabels
 from training.learning.tasks import Classify, Cluster, MultiLabel, Regress, Task
 
 
-class Options(NamedTuple):
-    """What the user chose."""
+class Plan(NamedTuple):
+    """What a training is to be: what the user chose, with the family itself; `answers` are a teacher's."""
 
     name: str
     family: Family
@@ -27,21 +27,22 @@ class Options(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How the work tells where it is, and how it may be watched and stopped."""
+    """How the work tells where it is, what it found and what is doubtful, and how it may be watched and stopped."""
 
     step: Callable[[str], None]
+    say: Callable[[str], None]
     warn: Callable[[str], None]
     controls: Controls
 
 
-def make_task(options: Options, splits: Splits) -> Task:
-    """The task that the user chose, over the labels of the training texts."""
-    if options.task == "regress":
+def make_task(plan: Plan, splits: Splits) -> Task:
+    """The task that is planned, over the labels of the training texts."""
+    if plan.task == "regress":
         return Regress(splits.train)
-    if options.task == "cluster":
-        return Cluster(options.clusters)
-    if options.multi_label:
+    if plan.task == "cluster":
+        return Cluster(plan.clusters)
+    if plan.multi_label:
         return MultiLabel(splits.labels)
-    if options.answers:
-        return Distil(splits.labels, options.answers)
+    if plan.answers:
+        return Distil(splits.labels, plan.answers)
     return Classify(splits.labels)

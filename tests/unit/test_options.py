@@ -1,0 +1,96 @@
+"""What the options of `fenlei train` come to: a plan, or a refusal in one sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.data.read import Columns
+from training.errors import InputError
+from training.options import Model, Options, Texts, make_plan
+
+TEXTS = Texts(Path("reviews.csv"), "", None, None, None, Columns("words"), strict=False)
+MODEL = Model("", "", None, "all", None)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    """What the command has if only a file is given."""
+    return Options(
+        texts=TEXTS,
+        model=MODEL,
+        task="classify",
+        multi_label=False,
+        clusters=10,
+        teacher=None,
+        refit=True,
+        seed=0,
+        quantization="dynamic",
+        all_quantizations=False,
+        name="",
+        output=tmp_path / "model",
+        force=False,
+        time_budget=float("inf"),
+        log_directory=None,
+        resume=None,
+    )
+
+
+def test_a_file_alone_makes_a_plan(options: Options) -> None:
+    plan = make_plan(options)
+
+    assert plan.family.name == "hybrid"
+    assert (plan.name, plan.source, plan.text_column) == ("model", "reviews.csv", "words")
+
+
+def test_a_named_data_set_is_the_source(options: Options) -> None:
+    plan = make_plan(options._replace(texts=TEXTS._replace(file=None, dataset="reviews-zh"), name="mine"))
+
+    assert (plan.name, plan.source) == ("mine", "reviews-zh")
+
+
+def test_a_recipe_is_as_suits_the_family_but_for_what_is_given(options: Options) -> None:
+    suits = make_plan(options._replace(model=MODEL._replace(family="cnn"))).family
+    given = make_plan(options._replace(model=MODEL._replace(family="cnn", tokenizer="char", epochs=2))).family
+
+    assert given == suits._replace(tokenizer="char", epochs=2) != suits
+
+
+@pytest.mark.parametrize(
+    ("task", "family", "planned", "automatic"),
+    [
+        ("classify", "auto", "hybrid", True),
+        ("classify", "linear", "linear", False),
+        ("regress", "auto", "hybrid", True),
+        ("cluster", "", "cluster", False),
+        ("cluster", "auto", "cluster", False),
+    ],
+)
+def test_the_family_is_named_or_suits_the_task_or_is_left_to_choose(
+    options: Options, task: str, family: str, planned: str, automatic: bool
+) -> None:
+    chosen = options._replace(task=task, model=MODEL._replace(family=family))
+
+    assert make_plan(chosen).family.name == planned
+    assert chosen.automatic == automatic
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "sentence"),
+    [
+        ("cluster", {"family": "linear"}, "--task cluster and --family cluster belong together"),
+        ("classify", {"family": "cluster"}, "--task cluster and --family cluster belong together"),
+        ("classify", {"family": "encoder"}, "name its directory with --checkpoint"),
+        ("classify", {"family": "cnn", "checkpoint": Path("tiny")}, "not for cnn; leave one out"),
+        ("classify", {"family": "auto", "checkpoint": Path("tiny")}, "not for auto; leave one out"),
+        ("classify", {"checkpoint": Path("tiny"), "tokenizer": "char"}, "leave --tokenizer out"),
+        ("classify", {"tokenizer": "words"}, "There is no tokenizer kind 'words'"),
+        ("classify", {"family": "auto", "epochs": 2}, "not for auto; leave it out"),
+        ("cluster", {"epochs": 2}, "not for cluster; leave it out"),
+    ],
+)
+def test_a_model_that_does_not_fit_together_is_refused(
+    options: Options, task: str, model: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        make_plan(options._replace(task=task, model=MODEL._replace(**model)))
