@@ -128,7 +128,7 @@ def read(classifier: Classifier, name: str, content: Callable[[], Iterator[bytes
         os.write(writer, json.dumps(measured(classifier, name, content)).encode())
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as pipe:
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         found = pipe.read()
     _, status, used = os.wait4(child, 0)
     assert status == 0

@@ -93,7 +93,7 @@ def start(directory: Path, url: str, sha256: str, key: str = "bundle.tar.gz", **
     own = {"AWS_ENDPOINT_URL": url, "MODEL_URI": f"s3://models/{key}", "MODEL_SHA256": sha256, "AWS_MAX_ATTEMPTS": "1"}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **KEYS, **own, **more}
     command = [sys.executable, "-c", PROGRAM, str(directory)]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert "Traceback" not in ran.stderr
     # ai-edge-litert tells which delegate it made.
     said = "\n".join(line for line in ran.stderr.splitlines() if not line.startswith("INFO: Created"))

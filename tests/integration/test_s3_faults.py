@@ -160,7 +160,7 @@ TEXTS: list[str] = []
 def workers(aws: Cloud, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:  # noqa: ARG001
     """Processes that have loaded the model and wait for events."""
     with ExitStack() as stack:
-        log = stack.enter_context((tmp_path / "log").open("w"))
+        log = stack.enter_context((tmp_path / "log").open("w", encoding="utf-8"))
         started = []
         for _ in range(WORKERS):
             process = subprocess.Popen(
@@ -169,7 +169,7 @@ def workers(aws: Cloud, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                text=True,
+                encoding="utf-8",
             )
             stack.callback(process.wait, 10)
             stack.callback(process.kill)
