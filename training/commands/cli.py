@@ -1,4 +1,4 @@
-"""The `fenlei` command. Results go to standard output, all else to standard error."""
+"""The `fenlei` command. Results go to standard output, all else to standard error, both in UTF-8."""
 
 import hashlib
 import sys
@@ -17,6 +17,7 @@ from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs
 from training.commands.train import train
+from training.commands.utf8 import start_again_in_utf8, write_utf8
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -165,6 +166,8 @@ batch_commands.register(app)
 
 def main() -> None:
     """Runs the command; an error is one sentence on standard error and an exit status."""
+    start_again_in_utf8()
+    write_utf8()
     try:
         app(prog_name="fenlei")
     except CommandError as error:

@@ -57,7 +57,7 @@ def measured(bundle: Bundle) -> Bundle:
 
 
 def _measure(path: Path) -> Needs:
-    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true"}
+    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true", "PYTHONUTF8": "1"}
     command, root = [sys.executable, "-c", PROGRAM], Path(__file__).parents[2]
     ran = subprocess.run(command, cwd=root, env=os.environ | own, capture_output=True, encoding="utf-8", check=False)
     if ran.returncode:
