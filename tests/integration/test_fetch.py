@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[2]
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
 # Loads what MODEL_URI names into a directory of ours and answers a text. FILE_LIMIT is how many bytes a file may have.
 PROGRAM = """
-import os, resource, sys
+import os, sys
 from pathlib import Path
 import handler.model.fetch
 from handler.errors import BundleError
 from handler.model.models import from_environment
 handler.model.fetch.fetch.__defaults__ = (Path(sys.argv[1]),)
 if "FILE_LIMIT" in os.environ:
+    import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["FILE_LIMIT"]),) * 2)
 try:
     print(from_environment(os.environ).get().classify(["东西质量很好"])[0].label)

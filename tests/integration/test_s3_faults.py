@@ -35,6 +35,8 @@ from handler.files.records import layout_of, records
 from handler.model.classifier import Classifier
 from tests.s3_events import IN, eventbridge_event, s3_event
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="invocations are children that are killed")
+
 ROOT = Path(__file__).parents[2]
 HANDLER_ONLY = Path(sys.prefix).name.startswith("handler-")
 RUNS = int(os.environ.get("FENLEI_FAULTS", "20" if HANDLER_ONLY else "200"))
