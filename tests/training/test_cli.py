@@ -317,7 +317,7 @@ BAD_CALLS = {
     "a bundle with a changed byte": (["classify", "changed", "a"], "changed/model.tflite was changed after"),
     "a blank text": (["classify", "bundle", "a", " "], "Text 2 is blank"),
     "no text": (["classify", "bundle"], "There is no text"),
-    "an argument that is not UTF-8": (["classify", "bundle", "a\udcff"], "Text 1 is not UTF-8"),
+    "an argument that is not UTF-8": (["classify", "bundle", "a\udcff"], "Argument 3 is not UTF-8"),
     "a label that the bundle does not know": (["evaluate", "bundle", "fair.csv"], "the label 'fair' was never seen"),
     "nothing to evaluate on": (["evaluate", "bundle", "nowhere.csv"], "nowhere.csv does not exist"),
     "nothing to serve": (["serve", "nowhere"], "nowhere does not exist"),
