@@ -55,11 +55,11 @@ def look_up(pinned: list[str], database: str | None = None) -> tuple[str, str]:
     command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
     command += ["--format", "json", "--vulnerability-service", "osv", "--timeout", "20"]
     command += ["--osv-url", database] if database else []
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write("\n".join(pinned))
-        requirements.flush()
-        command += ["--requirement", requirements.name]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as directory:
+        requirements = Path(directory, "requirements.txt")
+        requirements.write_text("\n".join(pinned), encoding="utf-8")
+        command += ["--requirement", str(requirements)]
+        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
     lines = done.stderr.strip().splitlines()
     return (done.stdout if done.stdout.startswith("{") else ""), lines[-1] if lines else ""
 

@@ -27,4 +27,4 @@ def served() -> str:
 
 
 if __name__ == "__main__":
-    GATEWAY.write_text(gateway.text(read()), encoding="utf-8")
+    GATEWAY.write_text(gateway.text(read()), encoding="utf-8", newline="\n")

@@ -53,7 +53,7 @@ def assemble(bundle: Path, output: Path, target: Target, architecture: Architect
     for library in elf.check(output, target, architecture):
         elf.cut(output / library)
     shutil.copytree(wheels.ROOT / "handler", output / "handler", ignore=shutil.ignore_patterns("__pycache__"))
-    (output / "handler/https/static/openapi.json").write_text(contract.served(), encoding="utf-8")
+    (output / "handler/https/static/openapi.json").write_text(contract.served(), encoding="utf-8", newline="\n")
     (output / "model").mkdir()
     for name in ("manifest.json", *files):
         shutil.copyfile(bundle / name, output / "model" / name)
@@ -73,9 +73,9 @@ def release(tree: Path, dist: Path, name: str, shipped: list[inventory.Shipped])
         ".files.sha256": archive.digests([tree / path for path in archive.files(tree)], tree),
     }
     for suffix, text in beside.items():
-        (dist / f"{name}{suffix}").write_text(text, encoding="utf-8")
+        (dist / f"{name}{suffix}").write_text(text, encoding="utf-8", newline="\n")
     made = [packed, *(dist / f"{name}{suffix}" for suffix in beside)]
-    (dist / f"{name}.sha256").write_text(archive.digests(made, dist), encoding="utf-8")
+    (dist / f"{name}.sha256").write_text(archive.digests(made, dist), encoding="utf-8", newline="\n")
     parts = sizes.weigh(packed)
     print(sizes.tree(parts))
     print(archive.digests([packed], dist), end="")

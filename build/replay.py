@@ -102,7 +102,8 @@ def running(command: Command, log: Path) -> Iterator[Function]:
         function.wait()
         yield function
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # a group of its own: the emulator and its Python
+        if sys.platform != "win32":  # there is no emulator for it
+            os.killpg(process.pid, signal.SIGKILL)  # a group of its own: the emulator and its Python
         process.wait()
 
 

@@ -41,12 +41,12 @@ def install(output: Path, target: Target, architecture: Architecture, lock: Path
 def _uv_install(entries: Iterable[str], output: Path, target: Target, architecture: Architecture) -> None:
     glibc = "_".join(map(str, target.system.offers["GLIBC"])) if target.system.offers["GLIBC"] >= (2, 28) else "2_17"
     platform = f"{architecture.wheels}-manylinux_{glibc}"
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
-        requirements.write("".join(entries))
-        requirements.flush()
+    with tempfile.TemporaryDirectory() as directory:
+        requirements = Path(directory, "requirements.txt")
+        requirements.write_text("".join(entries), encoding="utf-8")
         # Copies, not links into uv's cache: what ships is cut and dated afterwards.
         command = [find_uv(), "pip", "install", "--quiet", "--target", str(output), "--link-mode", "copy"]
-        command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirements", requirements.name]
+        command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirements", str(requirements)]
         command += ["--python-version", target.python, "--python-platform", platform]
         if subprocess.run(command, check=False).returncode:
             raise BuildError("The wheels could not be installed; uv says why above.")

@@ -44,7 +44,7 @@ def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0,
     if distil:
         sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": blocks}
     config = {"model_type": architecture, "vocab_size": len(pieces), "max_position_embeddings": positions, **sizes}
-    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file(tensors(len(pieces), positions, architecture, seed, blocks), directory / "model.safetensors")
     return directory
 

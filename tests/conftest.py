@@ -18,6 +18,7 @@ from handler.model.bundle import Bundle, load
 from handler.model.classifier import Classifier
 from handler.model.models import models
 from training.commands.serve import proxy_event
+from training.commands.utf8 import start_again_in_utf8
 
 # The same examples in each run, so that a failure is one for everybody;
 # `pytest --hypothesis-profile explore` looks for new ones.
@@ -27,6 +28,9 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Files of these tests have names that the C locale has no letters for. What tests start is in the locale as it is.
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        start_again_in_utf8()
     config.addinivalue_line("markers", "accuracy: trains on a whole data set and measures (a minute or two)")
 
 

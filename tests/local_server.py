@@ -13,7 +13,7 @@ from pathlib import Path
 def serving(*bundles: Path, **environment: str) -> Iterator[str]:
     """Serves bundles on a free port of this machine, and gives the URL."""
     command = [Path(sys.executable).parent / "fenlei", "serve", *bundles, "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=os.environ | environment) as process:
         try:
             assert process.stderr is not None
             said = ""

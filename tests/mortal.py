@@ -38,7 +38,7 @@ def invoke(asked: dict[str, Any]) -> str:
     if not child:
         live(asked, writer)
     os.close(writer)
-    with os.fdopen(reader) as pipe:
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         answer = pipe.read()
     os.waitpid(child, 0)
     return answer or "null"

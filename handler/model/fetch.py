@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from handler.errors import BundleError
 
-# The one place that Lambda lets a function write to.
-KEPT = Path("/tmp")
+# In Lambda /tmp, the one place that a function may write to.
+KEPT = Path(tempfile.gettempdir())
 CHUNK = 1 << 20
 SHA256_DIGITS = 64
 

@@ -106,14 +106,18 @@ def forget(tree: Path) -> None:
 def resident_megabytes(emulator: int) -> float:
     """Resident memory of the runtime, which is the emulator's only child."""
     (runtime,) = children(emulator)
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{runtime}/status").read_text())
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{runtime}/status").read_text(encoding="utf-8"))
     assert found
     return int(found[1]) / 1000
 
 
 def children(parent: int) -> list[str]:
     """The children that any thread of a process started."""
-    return [pid for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [
+        pid
+        for task in Path(f"/proc/{parent}/task").iterdir()
+        for pid in (task / "children").read_text(encoding="utf-8").split()
+    ]
 
 
 def show(everybody: list[Contender], measured: dict[str, dict[bool, list[Start]]]) -> None:

@@ -70,7 +70,7 @@ def embed(
             (directory / f"{quantization}.tflite").write_bytes(model)
         for python in PYTHONS:
             command = [python, "-c", PROGRAM, directory]
-            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            ran = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
             runtime = ran.stdout.strip()
             found |= {(runtime, q): np.load(directory / f"{runtime}.{q}.npy") for q in quantizations}
     return predict(encoder.embed, ids, longest), found, megabytes

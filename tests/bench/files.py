@@ -202,7 +202,7 @@ def one_file(aws: Any, bundle: Path, lines: Iterator[bytes], size: int, name: st
     event = s3_event(KEY, aws.put(KEY, gzip.compress(b"".join(lines), 1)))
     environment = os.environ | aws.environment | {"MODEL_DIR": str(bundle), "POWERTOOLS_METRICS_DISABLED": "true"}
     command = [sys.executable, "-m", "tests.bench.files", "--invoke", json.dumps(event)]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True)
     found = json.loads(ran.stdout.splitlines()[-1])
     out = gzip.decompress(aws.get(f"{KEY}.predictions.jsonl.gz")).splitlines()
     assert [json.loads(line)["id"] for line in out] == list(range(size))

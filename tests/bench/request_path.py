@@ -41,7 +41,7 @@ JSON = {"Content-Type": "application/json"}
 def main(bundle_path: Path) -> None:
     os.environ["MODEL_DIR"] = str(bundle_path)
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "false"
-    results, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - the handler prints its metrics there
+    results, sys.stdout = sys.stdout, Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the handler prints its metrics there
     bundle = bundles.load(bundle_path)
     sources = [golden.text[:CHARACTERS] for golden in bundle.golden() if len(golden.text) >= CHARACTERS]
     bodies = {count: [sources[i % len(sources)] for i in range(count)] for count in ROUNDS}

@@ -25,7 +25,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     command += ["--path", directory / "openapi.json", "--output-path", directory / "generated_client"]
     # It tidies up with ruff.
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    made = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    made = subprocess.run(command, cwd=directory, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warning" not in (made.stdout + made.stderr).lower(), made.stdout + made.stderr
     sys.path.insert(0, str(directory))

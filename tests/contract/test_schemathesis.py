@@ -26,7 +26,7 @@ def test_every_operation_keeps_to_the_contract(url: str, tmp_path: Path) -> None
     command += ["--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"]
     command += ["--max-examples", EXAMPLES, "--seed", SEED, "--header", f"x-api-key: {API_KEY}", "--no-color"]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout

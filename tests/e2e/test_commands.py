@@ -76,7 +76,7 @@ def test_what_is_executed_elsewhere_is_there(start: str, test: str) -> None:
 @pytest.mark.parametrize("command", [c for c in here("make") if c != "make run"])
 def test_make_knows_the_target(command: str) -> None:
     said = subprocess.run(
-        f"{command} --dry-run --always-make", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+        f"{command} --dry-run --always-make", shell=True, cwd=ROOT, capture_output=True, encoding="utf-8", check=False
     )
 
     assert said.returncode == 0, said.stderr
@@ -153,7 +153,7 @@ def run(command: str, directory: Path, **environment: str) -> None:
         cwd=directory,
         env=ENVIRONMENT | environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=300,
         check=False,
     )

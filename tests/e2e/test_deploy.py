@@ -112,7 +112,7 @@ def walk(aws: Cloud, package: Path, tmp_path_factory: pytest.TempPathFactory) ->
         env=ENVIRONMENT | aws.environment,
         input=answers,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
     )
@@ -161,7 +161,7 @@ def test_what_was_packaged_is_valid(walk: Walk, tmp_path: Path) -> None:
         (tmp_path / f"{number}.yaml").write_bytes(content)
 
     command = [SAM.parent / "cfn-lint", "--non-zero-exit-code", "error", *sorted(tmp_path.iterdir())]
-    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
 
     assert len(packaged) == 3
     assert checked.returncode == 0, checked.stdout
@@ -195,7 +195,14 @@ def test_the_stack_for_delivery_is_made(aws: Cloud) -> None:
 
     for command in (deploy, describe):
         ran = subprocess.run(
-            command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command,
+            shell=True,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
         )
         assert ran.returncode == 0, ran.stderr
 
@@ -216,7 +223,7 @@ def test_a_deployment_by_github_keeps_the_settings_of_its_environment() -> None:
         "BOUNDARY=arn:aws:iam::1:policy/most",
     ]
     said = subprocess.run(
-        ["make", "-n", "deploy-staging", *variables], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "-n", "deploy-staging", *variables], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     ).stdout.replace("\\\n", "")
 
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["staging"]["deploy"]["parameters"]

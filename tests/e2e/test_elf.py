@@ -97,7 +97,7 @@ def test_the_command_says_what_a_tree_needs(installed: Wheels) -> None:
     command = [sys.executable, "-m", "build.elf", str(installed("image-al2023", "x86_64")), "--target"]
 
     fine, refused = (
-        subprocess.run([*command, target], capture_output=True, text=True, check=False)
+        subprocess.run([*command, target], capture_output=True, encoding="utf-8", check=False)
         for target in ("image-debian12", "python3.11")
     )
 

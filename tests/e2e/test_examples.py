@@ -49,7 +49,12 @@ def test_an_example_works_in_one_paste(urls: tuple[str, str], where: str, langua
     code = re.sub(r"https?://(api\.example|127\.0\.0\.1:8000)", url, code).replace("YOUR-KEY", API_KEY)
 
     done = subprocess.run(
-        [*command, code], capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"NO_COLOR": "1"}
+        [*command, code],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+        env=os.environ | {"NO_COLOR": "1"},
     )
 
     assert done.returncode == 0, done.stderr

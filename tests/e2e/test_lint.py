@@ -36,14 +36,14 @@ def write(folder: Path, sets: list[str] = SETS, changed: dict[str, Any] | None =
 def lint(templates: list[Path]) -> subprocess.CompletedProcess[str]:
     # The rules for serverless resources have none to look at.
     command = [CFN_LINT, "--non-zero-exit-code", "warning", "--ignore-checks", "WS", "ES", "--", *templates]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
 
 
 def checkov(folder: Path) -> dict[str, Any]:
     skipped = ",".join(yaml.safe_load((ROOT / ".checkov.yaml").read_text(encoding="utf-8"))["skip-check"])
     command = [CHECKOV, "--framework", "cloudformation", "--skip-download", "--skip-check", skipped]
     command += ["--output", "json", "--directory", folder]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     found: dict[str, Any] = json.loads(ran.stdout)
     return found
 

@@ -18,7 +18,7 @@ LOCK = wheels.LOCKS / "handler.txt"
 
 def test_a_lock_that_stays_is_weighed_and_passes_the_gate() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "build.locks_report", LOCK], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "build.locks_report", LOCK], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
     )
 
     first, *builds = done.stdout.splitlines()
@@ -32,7 +32,9 @@ def test_changed_versions_are_told_with_those_that_ship_marked(tmp_path: Path) -
     old = tmp_path / "old.txt"
     text = LOCK.read_text(encoding="utf-8")
     current = locks_report.versions(LOCK)
-    old.write_text(text.replace(f"msgspec=={current['msgspec']}", "msgspec==0.1").replace("tqdm==", "tqdn=="))
+    old.write_text(
+        text.replace(f"msgspec=={current['msgspec']}", "msgspec==0.1").replace("tqdm==", "tqdn=="), encoding="utf-8"
+    )
 
     changed = locks_report.changed_versions(locks_report.versions(old), current)
 
@@ -87,7 +89,7 @@ def auditor() -> Path:
 
 def run(auditor: Path, database: str) -> subprocess.CompletedProcess[str]:
     command = [auditor, "-m", "build.audit", LOCK, "--database", database]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
 
 
 def test_a_known_vulnerability_is_found_and_fails_the_audit(auditor: Path, database: str) -> None:

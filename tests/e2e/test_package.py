@@ -64,7 +64,7 @@ def test_its_entries_are_sorted_and_alike(dist: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_digests_beside_it_are_right(dist: Path, name: str) -> None:
     checked = subprocess.run(
-        ["sha256sum", "--check", f"{name}.sha256"], cwd=dist, capture_output=True, text=True, check=False
+        ["sha256sum", "--check", f"{name}.sha256"], cwd=dist, capture_output=True, encoding="utf-8", check=False
     )
 
     assert checked.returncode == 0, checked.stdout
@@ -204,6 +204,8 @@ def test_every_module_of_the_handler_can_be_imported_from_it(unpacked: Path) -> 
     command = [wheels.find_python("3.13"), "-S", "-c", f"import {', '.join(names)}"]
     path = f"{unpacked}:{wheels.ROOT}/.envs/runtime-3.13"  # boto3 is Lambda's own
 
-    done = subprocess.run(command, cwd=unpacked, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=unpacked, env={"PYTHONPATH": path}, capture_output=True, encoding="utf-8", check=False
+    )
 
     assert done.returncode == 0, done.stderr

@@ -91,7 +91,7 @@ def local_api(package: Path, container_image: None) -> Iterator[str]:  # noqa: A
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [SAM, "local", "start-api", "--skip-pull-image", "--warm-containers", "EAGER", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stderr is not None
             assert any("Press CTRL+C to quit" in line for line in process.stderr)
@@ -140,13 +140,13 @@ import json, sys
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-template, openapi = (yaml_parse(open(name)) for name in ("template.yaml", "infra/gateway.yaml"))
+template, openapi = (yaml_parse(open(name, encoding="utf-8")) for name in ("template.yaml", "infra/gateway.yaml"))
 template["Resources"]["Api"]["Properties"]["DefinitionBody"] = openapi
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::Function":
         resource["Properties"]["CodeUri"] = "s3://bucket/key"
 policies = type("Policies", (), {"load": dict})()
-json.dump(transform(template, {}, policies)["Resources"], open(sys.argv[1], "w"))
+json.dump(transform(template, {}, policies)["Resources"], open(sys.argv[1], "w", encoding="utf-8"))
 """
     out = tmp_path / "resources.json"
 

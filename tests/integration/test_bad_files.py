@@ -7,7 +7,6 @@ processor time are counted.
 import gzip
 import json
 import os
-import resource
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from handler.files.lines import PIECE_BYTES
 from handler.files.records import layout_of, records
 from handler.model.classifier import Classifier
 
+resource = pytest.importorskip("resource", reason="Windows has neither it nor fork")
 CASES = ROOT.parent / "shared/cases"
 # Beyond what the process had before. A function for files has 1,769 MB, and tokenizing one line of 1 MiB takes 150.
 MEGABYTES, SECONDS = 190, 40
@@ -128,7 +128,7 @@ def read(classifier: Classifier, name: str, content: Callable[[], Iterator[bytes
         os.write(writer, json.dumps(measured(classifier, name, content)).encode())
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as pipe:
+    with os.fdopen(reader, encoding="utf-8") as pipe:
         found = pipe.read()
     _, status, used = os.wait4(child, 0)
     assert status == 0

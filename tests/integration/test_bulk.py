@@ -247,7 +247,7 @@ def fenlei_bulk(aws: Cloud, *arguments: str, given: str = "") -> subprocess.Comp
     environment = os.environ | aws.environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     command = [sys.executable, "-c", "from training.commands.cli import main; main()", "bulk", *arguments]
     return subprocess.run(
-        command, env=environment, input=given, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, input=given, capture_output=True, encoding="utf-8", timeout=60, check=False
     )
 
 

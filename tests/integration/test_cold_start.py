@@ -22,7 +22,12 @@ def python(code: str, **environment: str) -> str:
     """Runs code in a process of its own, as if in Lambda if `environment` says so; gives what it prints."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENBLAS_", "MODEL_"))}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=plain | environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=plain | environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]

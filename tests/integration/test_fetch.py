@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[2]
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
 # Loads what MODEL_URI names into a directory of ours and answers a text. FILE_LIMIT is how many bytes a file may have.
 PROGRAM = """
-import os, resource, sys
+import os, sys
 from pathlib import Path
 import handler.model.fetch
 from handler.errors import BundleError
 from handler.model.models import from_environment
 handler.model.fetch.fetch.__defaults__ = (Path(sys.argv[1]),)
 if "FILE_LIMIT" in os.environ:
+    import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(os.environ["FILE_LIMIT"]),) * 2)
 try:
     print(from_environment(os.environ).get().classify(["东西质量很好"])[0].label)
@@ -93,7 +94,7 @@ def start(directory: Path, url: str, sha256: str, key: str = "bundle.tar.gz", **
     own = {"AWS_ENDPOINT_URL": url, "MODEL_URI": f"s3://models/{key}", "MODEL_SHA256": sha256, "AWS_MAX_ATTEMPTS": "1"}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **KEYS, **own, **more}
     command = [sys.executable, "-c", PROGRAM, str(directory)]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert "Traceback" not in ran.stderr
     # ai-edge-litert tells which delegate it made.
     said = "\n".join(line for line in ran.stderr.splitlines() if not line.startswith("INFO: Created"))

@@ -35,6 +35,8 @@ from handler.files.records import layout_of, records
 from handler.model.classifier import Classifier
 from tests.s3_events import IN, eventbridge_event, s3_event
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="invocations are children that are killed")
+
 ROOT = Path(__file__).parents[2]
 HANDLER_ONLY = Path(sys.prefix).name.startswith("handler-")
 RUNS = int(os.environ.get("FENLEI_FAULTS", "20" if HANDLER_ONLY else "200"))
@@ -160,7 +162,7 @@ TEXTS: list[str] = []
 def workers(aws: Cloud, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:  # noqa: ARG001
     """Processes that have loaded the model and wait for events."""
     with ExitStack() as stack:
-        log = stack.enter_context((tmp_path / "log").open("w"))
+        log = stack.enter_context((tmp_path / "log").open("w", encoding="utf-8"))
         started = []
         for _ in range(WORKERS):
             process = subprocess.Popen(
@@ -169,7 +171,7 @@ def workers(aws: Cloud, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                text=True,
+                encoding="utf-8",
             )
             stack.callback(process.wait, 10)
             stack.callback(process.kill)

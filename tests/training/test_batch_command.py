@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -117,6 +118,7 @@ def test_two_files_of_one_name_are_refused(bundle_path: Path, tmp_path: Path) ->
     assert "would both be written to" in ran.errors
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can be sent Ctrl-C there")
 def test_ctrl_c_leaves_no_half_of_an_output(bundle_path: Path, files: list[Path], tmp_path: Path) -> None:
     big, out = tmp_path / "big.txt", tmp_path / "out"
     big.write_bytes(files[0].read_bytes() * 400)

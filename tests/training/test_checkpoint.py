@@ -39,7 +39,7 @@ def tensors(directory: Path) -> dict[str, np.ndarray]:
 
 def reference(directory: Path, ids: list[int]) -> np.ndarray:
     """The vectors [tokens, width] of one text, special tokens included, by the formulas of the papers."""
-    held, config = tensors(directory), json.loads((directory / "config.json").read_text())
+    held, config = tensors(directory), json.loads((directory / "config.json").read_text(encoding="utf-8"))
     architecture = config["model_type"]
     blocks, heads = (
         config["n_layers" if architecture == "distilbert" else "num_hidden_layers"],
@@ -203,7 +203,7 @@ def test_the_tokenizer_that_the_checkpoint_brings_cuts_nothing_by_itself(tmp_pat
 
 def change_config(directory: Path, **changes: object) -> None:
     path = directory / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def change_tensors(directory: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -224,13 +224,17 @@ def without_piece(name: str) -> Callable[[Path], None]:
     return change
 
 
+def overwrite(name: str, content: str) -> Callable[[Path], object]:
+    return lambda directory: (directory / name).write_text(content, encoding="utf-8")
+
+
 def rename_weights(directory: Path) -> None:
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "architecture": (lambda d: change_config(d, model_type="llama"), "'llama' is not supported; these are: bert"),
-    "no architecture": (lambda d: (d / "config.json").write_text("{}"), "architecture None is not supported"),
+    "no architecture": (overwrite("config.json", "{}"), "architecture None is not supported"),
     "activation": (lambda d: change_config(d, hidden_act="swish"), "activation 'swish' is not supported"),
     "positions": (lambda d: change_config(d, position_embedding_type="relative_key"), "only absolute positions"),
     "size": (lambda d: change_config(d, hidden_size="64"), "'hidden_size' is '64', and should be a number"),
@@ -243,15 +247,15 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "more layers": (lambda d: change_config(d, num_hidden_layers=3), r"holds no tensor 'encoder\.layer\.2\."),
     "missing tensor": (drop("encoder.layer.1.output.dense.bias"), r"holds no tensor 'encoder\.layer\.1\.output"),
     "no config": (lambda d: (d / "config.json").unlink(), r"config\.json does not exist"),
-    "config": (lambda d: (d / "config.json").write_text("{"), r"config\.json is not readable as JSON"),
+    "config": (overwrite("config.json", "{"), r"config\.json is not readable as JSON"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors does not exist"),
     "other weights": (rename_weights, r"\(there is pytorch_model\.bin\); save the weights as one safetensors"),
     "damaged weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 99), "is damaged"),
     "no tokenizer": (lambda d: (d / "vocab.txt").unlink(), r"neither tokenizer\.json nor vocab\.txt"),
-    "tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "is not a tokenizer"),
+    "tokenizer": (overwrite("tokenizer.json", "{}"), "is not a tokenizer"),
     "no separator": (without_piece("[SEP]"), r"has no token \[SEP\] or </s>"),
     "no padding": (without_piece("[PAD]"), r"has no token \[PAD\] or <pad>"),
-    "vocabulary": (lambda d: (d / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]"), "do not belong together"),
+    "vocabulary": (overwrite("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]"), "do not belong together"),
 }  # fmt: skip
 
 
@@ -317,7 +321,9 @@ def test_the_command_refuses_before_it_reads_texts_or_loads_tensorflow(four_line
     )
     call = [COMMAND, "train", four_lines, "--checkpoint", directory, "-o", tmp_path / "model"]
 
-    ran = subprocess.run([sys.executable, "-c", code, *call], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *call], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
 
     assert ran.returncode == 2
     assert "takes about 3.0 GB of memory, and 0.9 GB are free" in ran.stderr

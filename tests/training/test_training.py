@@ -124,7 +124,7 @@ def test_every_family_trains_converts_and_serves_on_every_runtime(
     assert {s.batch for s in bundle.manifest.signatures} == ({1} if family == "encoder" else {1, 32})
     for python in PYTHONS:
         command = [python, "-c", REPLAY, path]
-        replayed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        replayed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
         assert replayed.returncode == 0, replayed.stderr
         minor, runtime, off, width = replayed.stdout.split()
         assert runtime == ("tflite-runtime" if int(minor) < 12 else "ai-edge-litert")

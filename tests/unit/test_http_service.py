@@ -210,5 +210,5 @@ def test_the_contract_is_not_found_where_nothing_put_it(monkeypatch: pytest.Monk
     monkeypatch.setattr(pages, "HERE", tmp_path)
     assert respond(path="/openapi.json")["statusCode"] == 404
 
-    (tmp_path / "openapi.json").write_text("{}")
+    (tmp_path / "openapi.json").write_text("{}", encoding="utf-8")
     assert respond(path="/openapi.json")["body"] == "{}"

@@ -44,7 +44,7 @@ def test_cfn_lint_s_schema_of_the_states_language_finds_nothing(tmp_path: Path) 
         machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
         template = tmp_path / "template.json"
         template.write_text(json.dumps({"Resources": {"Machine": machine}}), encoding="utf-8")
-        return subprocess.run([cfn_lint, template], capture_output=True, text=True, check=False)
+        return subprocess.run([cfn_lint, template], capture_output=True, encoding="utf-8", check=False)
 
     definition = json.loads(json.dumps(definition).replace("${", "{"))  # what the stack fills in
     assert check(definition).stdout == ""

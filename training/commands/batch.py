@@ -1,8 +1,10 @@
 """`fenlei batch`: the code that classifies files in S3, over files on a disk and all processors."""
 
 import os
+import sys
 import tempfile
 import time
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,8 +27,10 @@ from handler.model.bundle import Manifest
 from handler.model.classifier import Classifier
 from handler.model.prediction import ModelName
 from training.errors import InputError, WorkError
+from training.shipping.bundles import can_write, prefix_of
 
 AHEAD = 4  # windows that wait for each process, so that none idles and memory stays flat
+MOST_ON_WINDOWS = 61  # processes that it lets one wait for, says the documentation of ProcessPoolExecutor
 
 
 class Options(NamedTuple):
@@ -73,9 +77,16 @@ class Planned(NamedTuple):
 Advance = Callable[[Path, int, int], None]
 
 
+def processes_for(asked: int) -> int:
+    """As many processes as are asked for, else one per processor: of those that are ours, where the system says it."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = asked or mine or 1
+    return min(wanted, MOST_ON_WINDOWS) if sys.platform == "win32" else wanted
+
+
 def plan(files: list[Path], directory: Path, manifest: Manifest, options: Options) -> list[Planned]:
     """Raises InputError for the first file that could not be classified, so that nothing is begun then."""
-    planned: dict[Path, Planned] = {}
+    planned: dict[str, Planned] = {}
     for path in files:
         try:
             layout = layout_of(path.name, options.text_column or text_column(manifest), options.id_column)
@@ -84,14 +95,23 @@ def plan(files: list[Path], directory: Path, manifest: Manifest, options: Option
         if not path.is_file():
             raise InputError(f"{path} is no file; check the path.")
         output = directory / f"{path.name}.predictions.jsonl{'.gz' if layout.gzip else ''}"
-        if output in planned:
-            raise InputError(f"{planned[output].path} and {path} would both be written to {output}; call for each.")
-        planned[output] = Planned(path, layout, output, directory / f"{path.name}.summary.json")
+        place = _place(output)
+        if place in planned:
+            raise InputError(f"{planned[place].path} and {path} would both be written to {output}; call for each.")
+        planned[place] = Planned(path, layout, output, directory / f"{path.name}.summary.json")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{directory} cannot be made: {error.strerror}; choose another --output.") from None
+    if not can_write(directory):
+        raise InputError(f"{directory} cannot be written to; choose another --output.")
     return list(planned.values())
+
+
+def _place(output: Path) -> str:
+    """What two outputs have in common that are one file: on macOS and Windows, case and spelling do not tell them."""
+    apart = sys.platform not in ("darwin", "win32")
+    return str(output) if apart else unicodedata.normalize("NFC", str(output)).casefold()
 
 
 def run(bundle: Path, planned: list[Planned], options: Options, advance: Advance) -> list[tuple[Summary, bool]]:
@@ -187,7 +207,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 @contextmanager
 def _atomic(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".tmp", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=prefix_of(path), suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

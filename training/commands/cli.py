@@ -1,4 +1,4 @@
-"""The `fenlei` command. Results go to standard output, all else to standard error."""
+"""The `fenlei` command. Results go to standard output, all else to standard error, both in UTF-8."""
 
 import hashlib
 import sys
@@ -17,6 +17,7 @@ from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs
 from training.commands.train import train
+from training.commands.utf8 import check_arguments, start_again_in_utf8, write_utf8
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def classify(
     from handler.model.classifier import Classifier
 
     classifier = Classifier(bundles.load(bundle))
-    given = _arguments(texts) if texts else _standard_input()
+    given = texts or _standard_input()
     for number, text in enumerate(given, 1):
         if not text.strip():
             raise InputError(f"Text {number} is blank; remove it.")
@@ -165,7 +166,10 @@ batch_commands.register(app)
 
 def main() -> None:
     """Runs the command; an error is one sentence on standard error and an exit status."""
+    start_again_in_utf8()
+    write_utf8()
     try:
+        check_arguments(sys.argv[1:])
         app(prog_name="fenlei")
     except CommandError as error:
         _fail(str(error), error.exit_code)
@@ -183,16 +187,6 @@ def main() -> None:
 def _fail(sentence: str, exit_code: int) -> None:
     messages.print(f"error: {sentence}", markup=False, soft_wrap=True)
     sys.exit(exit_code)
-
-
-def _arguments(texts: list[str]) -> list[str]:
-    """Python gives the bytes of an argument that is not UTF-8 as lone surrogates."""
-    for number, text in enumerate(texts, 1):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InputError(f"Text {number} is not UTF-8; convert it, for example with iconv.") from None
-    return texts
 
 
 def _standard_input() -> list[str]:

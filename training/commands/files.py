@@ -1,6 +1,5 @@
 """The commands for many texts: `fenlei batch` over files, `fenlei bulk` over objects in S3."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +40,7 @@ def batch(
     from handler.model import bundle as bundles
     from training.commands import batch as work
 
-    options = work.Options(text_column, id_column, top_k, processes or len(os.sched_getaffinity(0)))
+    options = work.Options(text_column, id_column, top_k, work.processes_for(processes))
     planned = work.plan(files, output, bundles.load(bundle).manifest, options)
     before, total = {}, 0
     for one in planned:

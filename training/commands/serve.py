@@ -40,6 +40,9 @@ def make_server(
     The environment variable FENLEI_API_KEY makes it ask for that key wherever the gateway would ask for one. Raises
     BundleError, or InputError if the port cannot be bound.
     """
+    for path in bundles:
+        if os.pathsep in str(path):
+            raise InputError(f"{path} cannot be served: its name holds a {os.pathsep!r}, which stands between names.")
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     os.environ["MODEL_DIR"] = os.pathsep.join(str(path) for path in bundles)
     from build import contract
@@ -71,6 +74,8 @@ def make_server(
 
 
 class _Server(ThreadingHTTPServer):
+    # With it Windows lets several servers listen on one port; elsewhere it lets one begin where one has just ended.
+    allow_reuse_address = os.name == "posix"
     request_queue_size = 128  # callers who wait to be accepted; the default, 5, turns others away
 
     def handle_error(self, *request: Any) -> None:

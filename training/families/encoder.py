@@ -8,9 +8,12 @@ encoder's tokens: what a word weighs in the training texts, which the encoder ha
 L2-normalised, are the bundle's embeddings: as fine-tuned, since the weights are there once.
 """
 
+import math
 import os
 import re
+import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +46,7 @@ NGRAMS_BYTES = 1_000_000
 # SavedModel, what the converter makes of each function; and what all else takes. Measured on ai-edge-litert, with half
 # of the layers trained or fewer: 4.2 GB for MiniLM's 23 million weights, 8.4 GB for MPNet's 109.
 COPIES, BESIDES = 15, 3 * 10**9
+MEMINFO = Path("/proc/meminfo")
 
 
 class Pretrained(NamedTuple):
@@ -67,19 +71,26 @@ def start_from(family: Family, directory: Path, tune: str) -> Family:
     )
 
 
-def available_bytes() -> int:
-    """The memory that this process may still take: what is free, or its own limit."""
+def available_bytes() -> float:
+    """The memory that this process may still take: what is free, or its own limit.
+
+    macOS says only how much there is at all, and Windows does not say it to Python: infinite.
+    """
+    if sys.platform == "win32":
+        return math.inf
     import resource
 
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    linux = Path("/proc/meminfo")
-    if linux.exists() and (found := re.search(r"^MemAvailable:\s+(\d+)", linux.read_text(encoding="ascii"), re.M)):
+    free = math.inf
+    if MEMINFO.exists() and (found := re.search(r"^MemAvailable:\s+(\d+)", MEMINFO.read_text(encoding="ascii"), re.M)):
         free = int(found[1]) * 1024
+    else:
+        with suppress(ValueError, OSError):  # some versions of macOS do not say even that
+            free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return free if limit == resource.RLIM_INFINITY else min(free, limit)
+    return min(free, math.inf if limit == resource.RLIM_INFINITY else limit)
 
 
-def check_memory(checkpoint: Checkpoint, available: int) -> None:
+def check_memory(checkpoint: Checkpoint, available: float) -> None:
     """Raises InputError if training the encoder takes more memory than there is."""
     needed = 4 * checkpoint.parameters * COPIES + BESIDES
     if needed > available:

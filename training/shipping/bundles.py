@@ -1,7 +1,7 @@
 """Writing a bundle: whole or not at all."""
 
-import os
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,8 +31,28 @@ def check_directories(paths: Mapping[str, Path | None]) -> None:
 def _check_room(path: Path, places: Sequence[Path], option: str) -> None:
     """Raises InputError unless the first of these places that is there is a directory to write to."""
     place = next((place for place in places if place.exists()), path)
-    if not (place.is_dir() and os.access(place, os.W_OK)):
+    if not can_write(place):
         raise InputError(f"{path} cannot be written: {place} is no directory to write to; choose another {option}.")
+
+
+def can_write(directory: Path) -> bool:
+    """Whether something can be made there, which is tried.
+
+    Of a directory on Windows `os.access` says yes whoever asks, and `tempfile`, which believes it, then tries two
+    thousand million names before it gives up.
+    """
+    probe = directory / f".{uuid.uuid4().hex}.tmp"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def prefix_of(path: Path) -> str:
+    """What the name of something temporary beside a path begins with; the whole of it has to be under 256 bytes."""
+    return f".{path.name[:40]}-"
 
 
 def write(bundle: Bundle, documents: Mapping[str, str], path: Path) -> Bundle:
@@ -54,7 +74,8 @@ def write(bundle: Bundle, documents: Mapping[str, str], path: Path) -> Bundle:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent) as work:
+        # What was there before cannot be removed on Windows while somebody looks into it; the new one is in its place.
+        with tempfile.TemporaryDirectory(".tmp", prefix_of(path), path.parent, ignore_cleanup_errors=True) as work:
             fresh = Path(work, "new")
             fresh.mkdir()
             for name, content in (shipped | papers).items():

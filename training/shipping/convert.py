@@ -58,7 +58,8 @@ def convert(
 
     check_quantization(quantization)
     small = quantization in ("dynamic", "int8")
-    with tempfile.TemporaryDirectory() as directory:
+    # Windows removes no file that TensorFlow has open still, and a conversion does not fail for that.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         for model in functions.values():
             quantize_tables(model, small)
         names = _export(functions, signatures, directory)

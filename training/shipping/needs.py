@@ -37,7 +37,7 @@ begun = time.perf_counter()
 largest = models().get()
 largest.predict([[1] * largest.manifest.max_tokens] * 32)
 ended = time.perf_counter()
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status", encoding="utf-8").read())[1]) / 1000
 print(json.dumps({"megabytes": round(peak), "start": round(ready - started, 2), "slowest": round(ended - begun, 2)}))
 """
 
@@ -57,9 +57,9 @@ def measured(bundle: Bundle) -> Bundle:
 
 
 def _measure(path: Path) -> Needs:
-    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true"}
+    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true", "PYTHONUTF8": "1"}
     command, root = [sys.executable, "-c", PROGRAM], Path(__file__).parents[2]
-    ran = subprocess.run(command, cwd=root, env=os.environ | own, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=root, env=os.environ | own, capture_output=True, encoding="utf-8", check=False)
     if ran.returncode:
         reason = " ".join(ran.stderr.rpartition("Error: ")[2].split())
         raise WorkError(f"The handler cannot serve the bundle: {reason}")

@@ -12,7 +12,7 @@ MODEL = Path(__file__).parent / "model" / "model.bin"
 
 def train(table):
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as lines:
-        for line in Path(table).read_text("utf-8").splitlines():
+        for line in Path(table).read_text(encoding="utf-8").splitlines():
             label, text = line.split("\t", 1)
             lines.write(f"__label__{label} {' '.join(text)}\n")
         lines.flush()

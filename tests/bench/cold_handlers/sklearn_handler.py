@@ -13,7 +13,9 @@ def train(table):
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    labels, texts = zip(*(line.split("\t", 1) for line in Path(table).read_text("utf-8").splitlines()), strict=True)
+    labels, texts = zip(
+        *(line.split("\t", 1) for line in Path(table).read_text(encoding="utf-8").splitlines()), strict=True
+    )
     features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
     model = make_pipeline(features, LogisticRegression(C=10, max_iter=300)).fit(texts, labels)
     MODEL.parent.mkdir(exist_ok=True)
