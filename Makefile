@@ -135,7 +135,7 @@ lock: .envs/uv/ready .envs/build/ready
 	@for group in dev handler test sam checkov aws workflows bench mpnet build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
 	  alone=$$([ $$group != mpnet ] || echo --no-deps); \
-	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint $$alone --universal --python-version 3.11 \
+	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 	@.envs/build/bin/python -m build.locks_report .envs/handler.before
