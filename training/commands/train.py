@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from handler.model import bundle as bundles
+from training.commands.extras import need
 from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs, warn
 from training.errors import InputError
 
@@ -61,6 +62,7 @@ def train(
     from training.shipping import bundles as writing
     from training.shipping.convert import check_quantization
 
+    need("encoder" if checkpoint else "train")
     if (file is None) == (not dataset):
         raise InputError("Give either a file with labelled texts or --dataset NAME, and not both.")
     kind = check_task(task, multi_label)
