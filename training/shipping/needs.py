@@ -57,8 +57,10 @@ def measured(bundle: Bundle) -> Bundle:
 
 
 def _measure(path: Path) -> Needs:
-    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true"}
     command, root = [sys.executable, "-c", PROGRAM], Path(__file__).parents[2]
+    # PYTHONSAFEPATH keeps the current directory off the path.
+    python_path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true", "PYTHONPATH": python_path}
     ran = subprocess.run(command, cwd=root, env=os.environ | own, capture_output=True, text=True, check=False)
     if ran.returncode:
         reason = " ".join(ran.stderr.rpartition("Error: ")[2].split())
