@@ -14,6 +14,5 @@ def need(extra: str) -> None:
     missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"This needs {' and '.join(missing)}, which the extra {extra!r} brings; install it with: "
-            f"pip install 'fenlei[{extra}]'"
+            f"This needs {', '.join(missing)}; install what is missing with: pip install 'fenlei[{extra}]'"
         )
