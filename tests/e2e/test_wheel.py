@@ -24,7 +24,7 @@ from sam import ENVIRONMENT, SAM
 from support import ROOT
 
 from build import archive, wheels
-from build.requirements import of_group
+from build.distribution import of_group
 
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
 # What a wheel is made of.

