@@ -15,7 +15,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build image image-package release
+.PHONY: help setup run contract check test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
+	@echo "make wheel    what pip installs: dist/fenlei-*.whl, with the fenlei command and all that it reads"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
 	@echo "make release  what sam build makes, in dist/release.tar.gz; make deploy-staging deploys it"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
@@ -135,7 +136,7 @@ lock: .envs/uv/ready .envs/build/ready
 	@for group in dev handler test sam checkov aws workflows bench mpnet build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
 	  alone=$$([ $$group != mpnet ] || echo --no-deps); \
-	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) pyproject.toml --group $$group $$constraint $$alone --universal --python-version 3.11 \
+	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt
 	@.envs/build/bin/python -m build.locks_report .envs/handler.before
@@ -255,6 +256,11 @@ build: $(ARCHITECTURES:%=package-%)
 package-%: $(PACKAGED) .envs/runtime-3.13/ready
 	$(SAY) "dist/fenlei-python3.13-$*.zip: assembled, checked, replayed"
 	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
+
+# The same content gives the same bytes.
+wheel: .venv/ready
+	$(SAY) "dist/fenlei-*.whl, to be installed by pip"
+	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
 # What build/Dockerfile copies into a container image.
 IMAGE_TARGET ?= image-debian12

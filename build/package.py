@@ -26,15 +26,22 @@ def main() -> None:
     parser.add_argument("--architecture", default="x86_64", choices=ARCHITECTURES)
     parser.add_argument("--dist", type=Path, help="where to put the zip and what belongs to it")
     options = parser.parse_args()
-    target, architecture = TARGETS[options.target], ARCHITECTURES[options.architecture]
     try:
-        shipped = assemble(options.bundle, options.output, target, architecture)
-        print(_replayed(options.output, target, architecture))
-        if options.dist:
-            release(options.output, options.dist, f"fenlei-{target.name}-{architecture.name}", shipped)
-        print(f"{options.output}: {sizes.on_disk(options.output) / sizes.MB:.1f} MB, {_for(target, architecture)}: OK")
+        build(options.bundle, options.output, options.architecture, options.target, options.dist)
     except BuildError as error:
         sys.exit(f"error: {error}")
+
+
+def build(
+    bundle: Path, output: Path, architecture_name: str, target_name: str = "python3.13", dist: Path | None = None
+) -> None:
+    """Assembles, checks and replays a package; with `dist` packs it too. Says what it did; raises BuildError."""
+    target, architecture = TARGETS[target_name], ARCHITECTURES[architecture_name]
+    shipped = assemble(bundle, output, target, architecture)
+    print(_replayed(output, target, architecture))
+    if dist:
+        release(output, dist, f"fenlei-{target.name}-{architecture.name}", shipped)
+    print(f"{output}: {sizes.on_disk(output) / sizes.MB:.1f} MB, {_for(target, architecture)}: OK")
 
 
 def assemble(bundle: Path, output: Path, target: Target, architecture: Architecture) -> list[inventory.Shipped]:

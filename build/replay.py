@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,23 +22,40 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from build.errors import BuildError
-from build.wheels import ROOT, find_python
+from build.wheels import ROOT, find_python, install_runtime
 
 # The architecture whose packages run here: none but on Linux.
 HERE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine()) if sys.platform == "linux" else ""
+# Where the SAM command line has its modules, as a Python package and as AWS's installer lays it out.
+SAM_MODULES = ("lib/python*/site-packages", "dist/_internal", "dist")
 DEEP = {"httpMethod": "GET", "path": "/health", "queryStringParameters": {"deep": "true"}}
 
 
 def find_emulator() -> Path:
     """AWS's emulator: FENLEI_RIE, or the one that the SAM command line carries. Raises BuildError."""
-    name = f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{HERE}"
     found = [Path(os.environ["FENLEI_RIE"])] if "FENLEI_RIE" in os.environ else []
-    found += (ROOT / ".envs/sam").glob(name)
+    on_path = shutil.which("sam")
+    for sam in (ROOT / ".envs/sam/bin/sam", *([Path(on_path)] if on_path else [])):
+        home = sam.resolve().parents[1]
+        found += [path for at in SAM_MODULES for path in home.glob(f"{at}/samcli/local/rapid/aws-lambda-rie-{HERE}")]
     if not found or not found[0].exists():
         raise BuildError(
-            "aws-lambda-rie, which replays the golden texts, is not here: call make sam, or set FENLEI_RIE."
+            "aws-lambda-rie, which replays the golden texts, is not here: call make sam, put the SAM command line on "
+            "PATH, or set FENLEI_RIE."
         )
     return found[0]
+
+
+@contextmanager
+def runtime_client(python: str) -> Iterator[Path]:
+    """A directory with what Lambda's Python brings: as `make` installed it, else for as long as it is needed."""
+    made = ROOT / f".envs/runtime-{python}"
+    if (made / "ready").exists():
+        yield made
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        install_runtime(Path(directory), python)
+        yield Path(directory)
 
 
 class Function:
@@ -107,20 +125,23 @@ def running(command: Command, log: Path) -> Iterator[Function]:
         process.wait()
 
 
-def packaged(package: Path, python: str, handler: str = "handler.api.lambda_handler", **environment: str) -> Command:
+def packaged(
+    package: Path,
+    python: str,
+    handler: str = "handler.api.lambda_handler",
+    runtime: Path | None = None,
+    **environment: str,
+) -> Command:
     """The command and the environment that run a package as Lambda does: the package, then Lambda's own, no site."""
-    runtime = ROOT / f".envs/runtime-{python}"
-    if not (runtime / "ready").exists():
-        raise BuildError(f"The runtime client for Python {python} is not here; call make .envs/runtime-{python}/ready.")
-    path = {"PYTHONPATH": f"{package.absolute()}:{runtime}"}
+    path = {"PYTHONPATH": f"{package.absolute()}:{runtime or ROOT / f'.envs/runtime-{python}'}"}
     return Command([find_python(python), "-S", "-m", "awslambdaric", handler], package, path | environment)
 
 
 def replay(package: Path, python: str) -> str:
     """Replays the golden texts in the package. Gives what it answered in a line; raises BuildError."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, runtime_client(python) as runtime:
         log = Path(directory) / "log"
-        with running(packaged(package, python), log) as function:
+        with running(packaged(package, python, runtime=runtime), log) as function:
             response = function.invoke(DEEP)
         if response.get("statusCode") != 200:
             said = log.read_text(encoding="utf-8", errors="replace")

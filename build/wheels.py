@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,11 @@ def install(output: Path, target: Target, architecture: Architecture, lock: Path
     _uv_install(entries, output, target, architecture)
 
 
+def install_runtime(output: Path, python: str) -> None:
+    """Fills `output` with what Lambda's own Python brings, for the replay on this machine. Raises BuildError."""
+    _uv(output, python, LOCKS / "runtime.txt")
+
+
 def _uv_install(entries: Iterable[str], output: Path, target: Target, architecture: Architecture) -> None:
     glibc = "_".join(map(str, target.system.offers["GLIBC"])) if target.system.offers["GLIBC"] >= (2, 28) else "2_17"
     platform = f"{architecture.wheels}-manylinux_{glibc}"
@@ -45,11 +51,15 @@ def _uv_install(entries: Iterable[str], output: Path, target: Target, architectu
         requirements = Path(directory, "requirements.txt")
         requirements.write_text("".join(entries), encoding="utf-8")
         # Copies, not links into uv's cache: what ships is cut and dated afterwards.
-        command = [find_uv(), "pip", "install", "--quiet", "--target", str(output), "--link-mode", "copy"]
-        command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirements", str(requirements)]
-        command += ["--python-version", target.python, "--python-platform", platform]
-        if subprocess.run(command, check=False).returncode:
-            raise BuildError("The wheels could not be installed; uv says why above.")
+        options = ("--python-platform", platform, "--link-mode", "copy")
+        _uv(output, target.python, requirements, *options)
+
+
+def _uv(output: Path, python: str, requirements: Path, *options: str) -> None:
+    command = [find_uv(), "pip", "install", "--quiet", "--target", str(output), "--requirements", str(requirements)]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    if subprocess.run([*command, "--python-version", python, *options], check=False).returncode:
+        raise BuildError("The wheels could not be installed; uv says why above.")
 
 
 def entries_of(lock: str) -> list[str]:
@@ -67,11 +77,11 @@ def name_of(entry: str) -> str:
 
 
 def find_uv() -> str:
-    """uv, as `make` installs it, or on PATH. Raises BuildError."""
-    found = shutil.which("uv", path=str(ROOT / ".envs/uv/bin")) or shutil.which("uv")
-    if not found:
-        raise BuildError("uv is not here; call make .envs/uv/ready first.")
-    return found
+    """uv, as `make` installs it, as the extra `deploy` does, or on PATH. Raises BuildError."""
+    for place in (str(ROOT / ".envs/uv/bin"), sysconfig.get_path("scripts"), None):
+        if found := shutil.which("uv", path=place):
+            return found
+    raise BuildError("uv, which fetches the wheels, is not here; install it with: pip install 'fenlei[deploy]'")
 
 
 def find_python(version: str) -> str:

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "aws cloudformation": "tests/e2e/test_deploy.py::test_the_stack_for_delivery_is_made",
     "fenlei bulk": "tests/integration/test_bulk.py::test_the_command_says_the_cost_starts_the_machine_and_watches_it",
     "make build": "tests/e2e/conftest.py::dist",
+    "make wheel": "tests/e2e/test_wheel.py::wheel",
+    "pip install": "tests/e2e/test_wheel.py::trainer",
     "make image": "tests/e2e/test_image.py::image",
     "make audit": "tests/e2e/test_locks.py::test_without_a_database_it_says_that_it_did_not_run",
 }

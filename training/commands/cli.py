@@ -13,6 +13,7 @@ from rich.table import Table
 
 from handler.errors import FenleiError
 from handler.model import bundle as bundles
+from training.commands import deploying
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs
@@ -162,6 +163,7 @@ def cost(
 
 
 batch_commands.register(app)
+deploying.register(app)
 
 
 def main() -> None:

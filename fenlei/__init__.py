@@ -1,0 +1,1 @@
+"""The `fenlei` command as a wheel brings it."""
