@@ -15,7 +15,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check test tests test-unit test-whole lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build wheel image image-package release
+.PHONY: help setup run contract check style hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -24,6 +24,7 @@ help:
 	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
 	@echo "make check    format, lint, types, and the pure tests: under a minute"
 	@echo "make test     lint, types, and every test"
+	@echo "make hooks    let each commit pass format, lint and types first"
 	@echo "make contract what API Gateway imports, infra/gateway.yaml, from infra/openapi.yaml"
 	@echo "make bench    measure the request path, and how fast families train"
 	@echo "make bench-cold   cold starts beside a bare function, ONNX Runtime, scikit-learn, fastText, TensorFlow; and costs"
@@ -165,38 +166,40 @@ PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
 
 # What a change can be tried with at once: no training, no server, no template.
-check: .venv/ready
-	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
-	@.venv/bin/mypy --no-error-summary
+check: style
 	@$(PYTEST) tests/unit
 
-test: lint tests
-
-tests: $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
-	@$(MAKE) -s -j2 -O test-unit test-whole
-	@$(MAKE) -s -j2 -O $(PYTHONS:%=integration-%)
-
-test-unit:
-	$(SAY) "unit tests, and trainings"
-	@$(PYTEST) tests/unit tests/training
-
-test-whole:
-	$(SAY) "exhaustive, contract, integration and end-to-end tests"
-	@$(PYTEST) tests/exhaustive tests/contract tests/integration tests/e2e
-
-lint: .venv/ready .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
-	$(SAY) "format, lint, types, templates, workflows"
+style: .venv/ready
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
+
+# Each commit then passes `make style`: seconds.
+hooks: .venv/ready
+	@git config core.hooksPath .githooks
+
+# Two at a time, so the longest come first.
+LANES := $(patsubst %,test-%,e2e training integration exhaustive contract unit) $(PYTHONS:%=integration-%)
+
+test tests: $(patsubst %,.envs/%/ready,sam aws audit build checkov workflows runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
+	@$(MAKE) -s -k -j2 $(LANES) $(if $(filter test,$@),lint)
+
+# What a lane says comes at its end, in one piece.
+test-%: .venv/ready
+	@$(call told,$(PYTEST) tests/$*,tests/$*)
+
+# With only what ships.
+integration-%: .envs/handler-%/ready
+	@$(call told,.envs/handler-$*/bin/python -m pytest -q tests/integration,tests/integration on Python $* with only what ships)
+
+told = log=$$(mktemp); $(1) > $$log 2>&1; status=$$?; printf '\033[1m==> %s\033[0m\n' '$(2)'; cat $$log; rm $$log; exit $$status
+
+lint: style .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
+	$(SAY) "format, lint, types, templates, workflows"
 	@.envs/sam/bin/cfn-lint
 	@.envs/checkov/bin/checkov --config-file .checkov.yaml
 	@.envs/workflows/bin/actionlint
 	@.envs/workflows/bin/zizmor --offline --quiet .github
 	@.envs/workflows/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
-
-integration-%: .envs/handler-%/ready
-	$(SAY) "integration tests with only what ships, Python $*"
-	@.envs/handler-$*/bin/python -m pytest -q tests/integration
 
 bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"

@@ -1,9 +1,11 @@
-"""Layers that the families share: padding counts for nothing."""
+"""Layers that the families share: padding counts for nothing, and n-grams are found by binary search."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from training.learning.ngrams import learn, pad
 
 states = st.lists(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=2), min_size=1, max_size=6)
 
@@ -30,3 +32,15 @@ def test_all_states_of_a_recurrent_layer_are_pooled_without_a_warning() -> None:
     model = get_family("rnn").build(Spec(tuple("abc"), max_tokens=4, width=2))
 
     assert model(np.array([[1, 2, 0]], np.int32)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("orders", [2, 3, 4])
+def test_the_graph_finds_the_ngrams_that_numpy_finds(orders: int) -> None:
+    layers = pytest.importorskip("training.learning.layers", reason="needs TensorFlow")
+    generator = np.random.default_rng(orders)
+    rows = [generator.integers(1, 30, generator.integers(0, 17)).tolist() for _ in range(300)]
+    dictionary = learn(pad(rows[:150], 16), 30, orders, 2_000, 2)
+
+    found = layers.NgramLookup(dictionary)(pad(rows, 16))
+
+    assert np.array_equal(np.asarray(found), dictionary.places(pad(rows, 16)))

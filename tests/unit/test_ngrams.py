@@ -1,7 +1,6 @@
-"""The n-gram dictionary: exact, and found again in the graph by binary search."""
+"""The n-gram dictionary: exact. That the graph finds the same is in tests/training/test_layers.py."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,15 +64,3 @@ def test_keys_never_leave_int32() -> None:
         assert (keys > 0).all()
         assert (np.diff(keys) > 0).all()
         assert (len(keys) + 1) * 46_000 < 2**31
-
-
-@pytest.mark.parametrize("orders", [2, 3, 4])
-def test_the_graph_finds_what_numpy_finds(orders: int) -> None:
-    layers = pytest.importorskip("training.learning.layers", reason="needs TensorFlow")
-    generator = np.random.default_rng(orders)
-    rows = [generator.integers(1, 30, generator.integers(0, 17)).tolist() for _ in range(300)]
-    dictionary = learn(pad(rows[:150], 16), 30, orders, 2_000, 2)
-
-    found = layers.NgramLookup(dictionary)(pad(rows, 16))
-
-    assert np.array_equal(np.asarray(found), dictionary.places(pad(rows, 16)))
