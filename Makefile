@@ -222,7 +222,7 @@ bench-accuracy: .envs/bench/ready
 	$(SAY) "fenlei beside fastText and scikit-learn"
 	@.envs/bench/bin/python -m tests.bench.accuracy $(DATA)
 
-# PART: tokenizers, quantization, clusters, self-training or throughput.
+# PART: tokenizers, quantization, clusters, self-training, throughput or solver.
 bench-training: .envs/bench/ready
 	$(SAY) "training: $(PART)"
 	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
