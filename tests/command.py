@@ -13,7 +13,7 @@ from support import ROOT
 FAMILIES = ("logistic", "cnn", "lstm", "hybrid")
 # A shell's background job ignores Ctrl-C, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-COMMAND = Path(sys.executable).with_name("fenlei")
+COMMAND = Path(sys.executable).with_name("fenlei.exe" if sys.platform == "win32" else "fenlei")
 
 
 class Ran(NamedTuple):
