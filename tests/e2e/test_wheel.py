@@ -4,42 +4,29 @@ Two environments are made of it, without an extra and with those for training an
 people have the names that ours would have had at the top.
 """
 
-import csv
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 import urllib.request
 import zipfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from environments import Installed, build_wheel, install, write_texts
 from packaging.requirements import Requirement
-from sam import ENVIRONMENT, SAM
+from sam import SAM
 from support import ROOT
 
-from build import archive, wheels
+from build import archive
 from build.distribution import of_group
 
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
 # What a wheel is made of.
 SOURCES = ("fenlei", "build", "handler", "infra", "training", "tests/events", "pyproject.toml", ".gitignore")
 SOURCES += ("README.md", "LICENSE", "samconfig.toml", "template.yaml")
-# What uv says where there is neither a network nor what it needs in its cache.
-OUT_OF_REACH = re.compile(r"Failed to fetch|error sending request|network|not found in the cache", re.IGNORECASE)
-
-
-def build_wheel(source: Path, output: Path) -> Path:
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", output]
-    done = subprocess.run(command, cwd=source, capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    (made,) = output.iterdir()
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -47,57 +34,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make wheel` makes."""
     pytest.importorskip("hatchling", reason="hatchling is not installed; make setup")
     return build_wheel(ROOT, tmp_path_factory.mktemp("dist"))
-
-
-class Ran(NamedTuple):
-    """How a command ended, and what it said."""
-
-    status: int
-    output: str
-    errors: str
-
-
-class Installed(NamedTuple):
-    """An environment, and a directory of its user's."""
-
-    environment: Path
-    directory: Path
-
-    @property
-    def variables(self) -> dict[str, str]:
-        path = f"{self.environment}/bin:{SAM.parent}:{os.environ['PATH']}"
-        return ENVIRONMENT | {"PATH": path, "PYTHONPATH": "", "NO_COLOR": "1"}
-
-    def run(self, *words: str, **variables: str) -> Ran:
-        done = subprocess.run(
-            words,
-            cwd=self.directory,
-            env=self.variables | variables,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-
-def install(wheel: Path, directory: Path, extras: str) -> Installed:
-    """An environment with the wheel and the packages that the locks name, beside which others have our names."""
-    uv, environment = wheels.find_uv(), directory / "environment"
-    locks = [word for name in ("dev", "uv") for word in ("--constraint", str(wheels.LOCKS / f"{name}.txt"))]
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    command = [uv, "pip", "install", "--quiet", "--python", environment, *locks, f"{wheel}{extras}"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    if done.returncode and OUT_OF_REACH.search(done.stderr):
-        pytest.skip("the packages that the wheel requires are neither in uv's cache nor to be had")
-    assert done.returncode == 0, done.stderr
-    (site,) = environment.glob("lib/python*/site-packages")
-    for name in ("handler", "training", "build"):
-        (site / name).mkdir()
-        (site / name / "__init__.py").write_text("raise ImportError('this is not ours')\n", encoding="utf-8")
-    work = directory / "我的 texts"
-    work.mkdir()
-    return Installed(environment, work)
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +53,6 @@ def trainer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     trained = made.run("fenlei", "train", "labelled.csv", *options, PYTHONSAFEPATH="1")
     assert trained.status == 0, trained.errors
     return made
-
-
-def write_texts(path: Path) -> None:
-    """Two hundred lines that anything can learn."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("text", "label"))
-        for number in range(100):
-            writer.writerow((f"东西质量很好，第 {number} 次买，非常满意", "positive"))
-            writer.writerow((f"太差了，第 {number} 天就坏了，要退货", "negative"))
 
 
 # --- what it is -----------------------------------------------------------------------------------

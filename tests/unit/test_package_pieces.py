@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import write_bundle
 
-from build import archive, package, prune, sizes, wheels
+from build import archive, package, prune, replay, sizes, wheels
 from build.errors import BuildError
 from build.targets import ARCHITECTURES, TARGETS
 from handler.model.bundle import Bundle, FileEntry
@@ -145,3 +145,55 @@ def test_pruning_deletes_what_matches_and_only_for_the_version_that_is_there(tmp
 
     assert [path.as_posix() for path in archive.files(two)] == ["numpy-2.1.dist-info/METADATA", "numpy/ma/x.py"]
     assert "numpy/random/x.py" in [path.as_posix() for path in archive.files(one)]
+
+
+# --- what a build is made with --------------------------------------------------------------------
+
+
+@pytest.fixture
+def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A wheel's tree, where make installed nothing, and a PATH with nothing on it."""
+    for module in (replay, wheels):
+        monkeypatch.setattr(module, "ROOT", tmp_path / "tree")
+    monkeypatch.setattr(wheels.sysconfig, "get_path", lambda _: str(tmp_path / "scripts"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("FENLEI_RIE", raising=False)
+    return tmp_path
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o755)
+    return path
+
+
+@pytest.mark.skipif(not replay.HERE, reason="no package runs here")
+@pytest.mark.parametrize(
+    ("command", "modules"),
+    [
+        ("bin/sam", "lib/python3.13/site-packages"),  # as pip and pipx install it
+        ("dist/sam", "dist/_internal"),  # as AWS's installer does
+        ("dist/sam", "dist"),  # as it did
+    ],
+)
+def test_the_emulator_is_found_beside_the_sam_command_line_on_the_path(
+    nothing_here: Path, command: str, modules: str
+) -> None:
+    sam = program(nothing_here / "sam" / command)
+    emulator = program(nothing_here / f"sam/{modules}/samcli/local/rapid/aws-lambda-rie-{replay.HERE}")
+    with pytest.raises(BuildError, match="put the SAM command line on PATH"):
+        replay.find_emulator()
+    (nothing_here / "bin").mkdir()
+    (nothing_here / "bin/sam").symlink_to(sam)
+
+    assert replay.find_emulator() == emulator
+
+
+@pytest.mark.parametrize("place", ["tree/.envs/uv/bin", "scripts", "bin"])
+def test_uv_is_found_where_make_or_pip_put_it_or_on_the_path(nothing_here: Path, place: str) -> None:
+    with pytest.raises(BuildError, match=r"install it with: pip install 'fenlei\[deploy\]'"):
+        wheels.find_uv()
+
+    uv = program(nothing_here / place / "uv")
+
+    assert wheels.find_uv() == str(uv)

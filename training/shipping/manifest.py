@@ -28,6 +28,8 @@ def manifest_of(
     plan: Plan, splits: Splits, task: Task, train_part: Encoded, spec: Spec, embedding_width: int
 ) -> Manifest:
     """All that is known before calibration; version, seal and files are set when it is written."""
+    import tensorflow
+
     shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
     unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
@@ -64,8 +66,13 @@ def manifest_of(
             unknown_token_rate=round(unknown, 6),
             length_quantiles={f"p{q}": int(np.percentile(sizes, q)) for q in (1, 10, 50, 90, 99)},
         ),
-        versions={"python": platform.python_version()}
-        | {package: version(package) for package in ("fenlei", "tensorflow", "keras", "tokenizers")},
+        versions={
+            "python": platform.python_version(),
+            "fenlei": version("fenlei"),
+            "tensorflow": tensorflow.__version__,  # by whichever name it was installed
+            "keras": version("keras"),
+            "tokenizers": version("tokenizers"),
+        },
         files={},
         documents={},
         seal="",
