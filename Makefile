@@ -15,7 +15,7 @@ find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bi
   "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock audit build wheel image image-package release
+.PHONY: help setup run contract check style hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
@@ -40,6 +40,7 @@ help:
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
+	@echo "make resolve  the table of machines in the README, RESOLVE=run, and what other locks lack where"
 	@echo "make audit    look for known vulnerabilities in what ships"
 
 setup: .venv/ready
@@ -60,12 +61,18 @@ contract: .venv/ready
 	@.envs/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.venv/ready: $(LOCKS)/dev.txt pyproject.toml .envs/uv/ready
-	$(SAY) ".venv: TensorFlow and all for training, serving and testing (a minute or two)"
+.venv/ready: $(LOCKS)/run.txt pyproject.toml .envs/uv/ready
+	$(SAY) ".venv: TensorFlow and all for training and serving (a minute or two)"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip sync -q --python .venv --require-hashes $<
 	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
 	@.venv/bin/python -c 'from training.learning.fit import load_tensorflow; load_tensorflow(); import training.learning.layers'
+	@touch $@
+
+# The same, and what looks at it.
+.venv/tools: $(LOCKS)/dev.txt .venv/ready
+	$(SAY) ".venv: what tests, too"
+	@$(UV) pip install -q --python .venv --no-deps --require-hashes -r $<
 	@touch $@
 
 # What ships, and pytest: TensorFlow is not in it.
@@ -134,7 +141,7 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev handler test sam checkov aws workflows bench mpnet build runtime audit; do \
+	@for group in dev run handler test sam checkov aws workflows bench mpnet build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
 	  alone=$$([ $$group != mpnet ] || echo --no-deps); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
@@ -147,6 +154,11 @@ lock: .envs/uv/ready .envs/build/ready
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
 	@$(UV) pip sync -q --python $(@D) --require-hashes $<
 	@touch $@
+
+# Needs a network; installs nothing.
+resolve: .envs/uv/ready
+	$(SAY) "which machines have wheels of all that is locked"
+	@.envs/uv/bin/python -m build.resolve $(RESOLVE)
 
 audit: .envs/audit/ready
 	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt
@@ -169,12 +181,12 @@ PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
 check: style
 	@$(PYTEST) tests/unit
 
-style: .venv/ready
+style: .venv/tools
 	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
 
 # Each commit then passes `make style`: seconds.
-hooks: .venv/ready
+hooks: .venv/tools
 	@git config core.hooksPath .githooks
 
 # Two at a time, so the longest come first.
@@ -184,7 +196,7 @@ test tests: $(patsubst %,.envs/%/ready,sam aws audit build checkov workflows run
 	@$(MAKE) -s -k -j2 $(LANES) $(if $(filter test,$@),lint)
 
 # What a lane says comes at its end, in one piece.
-test-%: .venv/ready
+test-%: .venv/tools
 	@$(call told,$(PYTEST) tests/$*,tests/$*)
 
 # With only what ships.
@@ -261,7 +273,7 @@ package-%: $(PACKAGED) .envs/runtime-3.13/ready
 	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
 
 # The same content gives the same bytes.
-wheel: .venv/ready
+wheel: .venv/tools
 	$(SAY) "dist/fenlei-*.whl, to be installed by pip"
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
