@@ -16,6 +16,8 @@ from training.learning.ngrams import Ids, NgramDictionary
 
 NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
 TOLERANCE = 2e-3
+# Labels that are solved for together: more do not fit the processor's caches.
+AT_ONCE = 8
 TINY = 1e-30
 
 Floats = NDArray[np.floating[Any]]
@@ -71,7 +73,8 @@ def fit_wide(features: Features, signs: Floats, squared_error: bool, cost: float
     with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr().astype(np.float32)
     scale = np.vstack([scale, np.ones(signs.shape[1])]).astype(np.float32)
     problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, cost)
-    found = _minimise(problem).astype(np.float64) * scale
+    blocks = [_minimise(problem.columns(first, first + AT_ONCE)) for first in range(0, signs.shape[1], AT_ONCE)]
+    found = np.hstack(blocks).astype(np.float64) * scale
     return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
 
@@ -83,6 +86,10 @@ class _Problem(NamedTuple):
     signs: Floats
     squared_error: bool
     cost: float
+
+    def columns(self, first: int, end: int) -> "_Problem":
+        """The problem of some labels: each label's is a problem by itself."""
+        return self._replace(scale=self.scale[:, first:end], signs=self.signs[:, first:end])
 
     def output(self, free: Floats) -> Floats:
         """What texts are given [n, width]. By n-gram, as the matrix is stored: by text takes three times as long."""
