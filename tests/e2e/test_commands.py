@@ -46,7 +46,16 @@ ELSEWHERE = {
     "make audit": "tests/e2e/test_locks.py::test_without_a_database_it_says_that_it_did_not_run",
 }
 # What only make itself can say something about: what runs these tests, resolves anew, or takes long.
-ONLY_SAID = ("make check", "make test", "make lock", "make bench", "make setup", "make sam", "make mpnet")
+ONLY_SAID = (
+    "make check",
+    "make test",
+    "make lock",
+    "make bench",
+    "make setup",
+    "make sam",
+    "make mpnet",
+    "make resolve",
+)
 FENLEI = [(document, command) for document in DOCUMENTS for command in commands(document)]
 ALL = list(dict.fromkeys(command for _, command in FENLEI))
 

@@ -11,9 +11,40 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from build import audit, locks_report, wheels
+from build import audit, locks_report, resolve, wheels
+from build.errors import BuildError
 
 LOCK = wheels.LOCKS / "handler.txt"
+
+
+def test_the_readme_s_table_of_machines_is_what_uv_finds() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "build.resolve", resolve.RUN],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    if done.returncode and "cannot resolve" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    table = done.stdout.rpartition(f"{resolve.RUN}.txt: ")[0]
+    assert table.count("\n") == 2 + len(resolve.MACHINES)
+    for name in ("README.md", "README.zh-CN.md"):
+        assert table in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_what_has_no_wheel_on_a_machine_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "small.txt"
+    entries = wheels.entries_of((wheels.LOCKS / "handler.txt").read_text(encoding="utf-8"))
+    lock.write_text("".join(entry for entry in entries if entry.startswith("ai-edge-litert==2.3.0")), encoding="utf-8")
+
+    try:
+        found = resolve.resolve(lock, "x86_64-apple-darwin", "3.13")
+    except BuildError as error:
+        pytest.skip(str(error))
+    assert resolve.cell(found) == "no ai-edge-litert"
+    assert resolve.cell(resolve.resolve(lock, "x86_64-manylinux_2_34", "3.14")) == "serves"
 
 
 def test_a_lock_that_stays_is_weighed_and_passes_the_gate() -> None:

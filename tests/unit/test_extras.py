@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support import ROOT
 
+from training.commands import extras
 from training.commands.extras import EXTRAS, need
 from training.errors import InputError
 
@@ -51,7 +52,7 @@ def test_an_extra_brings_its_group_and_nothing_twice() -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_the_modules_that_tell_an_extra_are_all_that_it_brings(extra: str) -> None:
     distributions = packages_distributions()
-    told = {canonicalize_name(distributions[module][0]) for module in EXTRAS[extra]}
+    told = {canonicalize_name(distributions[module][0]).removesuffix("-cpu") for module in EXTRAS[extra]}
 
     assert told == names(extra) - names("command") - NOT_IMPORTED
 
@@ -59,6 +60,17 @@ def test_the_modules_that_tell_an_extra_are_all_that_it_brings(extra: str) -> No
 def test_an_extra_that_is_here_says_nothing() -> None:
     for extra in EXTRAS:
         need(extra)
+
+
+def test_beyond_tensorflow_s_pythons_training_says_which_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRAS, "train", ("no_such_module", "tensorflow"))
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "BEYOND_TENSORFLOW", (3, 11))
+
+    with pytest.raises(
+        InputError, match=r"^Training needs Python 3\.11, 3\.12 or 3\.13, .* serve the bundle with this"
+    ):
+        need("train")
 
 
 def test_what_is_missing_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
