@@ -1,5 +1,6 @@
 """What the user of `fenlei train` chose, and the plan that it makes, if it fits together."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +77,11 @@ def make_plan(options: Options) -> Plan:
     check_quantization(options.quantization)
     check_destination(options.output, options.force)
     check_directories({"--resume": options.resume, "--log-directory": options.log_directory})
+    if options.log_directory and find_spec("tensorboard") is None:
+        raise InputError(
+            "--log-directory writes events of TensorBoard, which is not installed; install it with: "
+            "pip install tensorboard"
+        )
     return Plan(
         name=options.name or options.output.name,
         family=family,

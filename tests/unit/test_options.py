@@ -43,6 +43,15 @@ def test_a_file_alone_makes_a_plan(options: Options) -> None:
     assert (plan.name, plan.source, plan.text_column) == ("model", "reviews.csv", "words")
 
 
+def test_events_of_tensorboard_need_tensorboard(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.options.find_spec", lambda _: None)
+
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        make_plan(options._replace(log_directory=tmp_path))
+
+
 def test_a_named_data_set_is_the_source(options: Options) -> None:
     plan = make_plan(options._replace(texts=TEXTS._replace(file=None, dataset="reviews-zh"), name="mine"))
 
