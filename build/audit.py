@@ -7,6 +7,7 @@ Exits with 1 if there are any. Where the database cannot be reached it says that
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,8 @@ def look_up(pinned: list[str], database: str | None = None) -> tuple[str, str]:
         requirements = Path(directory, "requirements.txt")
         requirements.write_text("\n".join(pinned), encoding="utf-8")
         command += ["--requirement", str(requirements)]
-        done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
+        utf8 = os.environ | {"PYTHONUTF8": "1"}
+        done = subprocess.run(command, env=utf8, check=False, capture_output=True, encoding="utf-8")
     lines = done.stderr.strip().splitlines()
     return (done.stdout if done.stdout.startswith("{") else ""), lines[-1] if lines else ""
 

@@ -14,11 +14,11 @@ from support import FOUR_LINES, ROOT, Answer, Call, Start, answer
 
 from build.errors import BuildError
 from build.replay import Command, Function, find_emulator, running
+from fenlei.__main__ import start_again_in_utf8
 from handler.model.bundle import Bundle, load
 from handler.model.classifier import Classifier
 from handler.model.models import models
 from training.commands.serve import proxy_event
-from training.commands.utf8 import start_again_in_utf8
 
 # The same examples in each run, so that a failure is one for everybody;
 # `pytest --hypothesis-profile explore` looks for new ones.

@@ -69,7 +69,7 @@ def embed(
             megabytes[quantization] = len(model) / 1e6
             (directory / f"{quantization}.tflite").write_bytes(model)
         for python in PYTHONS:
-            command = [python, "-c", PROGRAM, directory]
+            command = [python, "-X", "utf8", "-c", PROGRAM, directory]
             ran = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
             runtime = ran.stdout.strip()
             found |= {(runtime, q): np.load(directory / f"{runtime}.{q}.npy") for q in quantizations}

@@ -1,5 +1,6 @@
 """Requests made from the contract, right and wrong ones, against `fenlei serve`."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ def test_every_operation_keeps_to_the_contract(url: str, tmp_path: Path) -> None
     command += ["--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"]
     command += ["--max-examples", EXAMPLES, "--seed", SEED, "--header", f"x-api-key: {API_KEY}", "--no-color"]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    utf8 = os.environ | {"PYTHONUTF8": "1"}  # for its own signs
+    done = subprocess.run(command, cwd=tmp_path, env=utf8, capture_output=True, encoding="utf-8", check=False)
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout

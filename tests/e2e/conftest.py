@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sam import SAM, run
+from sam import SAM, model, run
 from support import ROOT
 
 from build import wheels
@@ -17,7 +17,7 @@ IMAGE = "public.ecr.aws/lambda/python:3.13"
 @pytest.fixture(scope="session")
 def dist(bundle_path: Path) -> Path:
     """What `make build` makes, for both architectures."""
-    built = run("make", "-s", "build", f"MODEL={bundle_path}")
+    built = run("make", "-s", "build", model(bundle_path))
     assert built.returncode == 0, built.stdout + built.stderr
     return ROOT / "dist"
 
@@ -27,7 +27,7 @@ def package(bundle_path: Path) -> Path:
     """What `sam build` makes."""
     if not SAM.exists():
         pytest.skip("the SAM command line is not installed; make sam")
-    built = run("env", f"MODEL={bundle_path}", SAM, "build")
+    built = run("env", model(bundle_path), SAM, "build")
     assert built.returncode == 0, built.stderr
     return ROOT / ".aws-sam/build/ApiFunction"
 

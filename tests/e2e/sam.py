@@ -7,7 +7,8 @@ from pathlib import Path
 from cloud import CREDENTIALS
 from support import ROOT
 
-ENVIRONMENT = os.environ | CREDENTIALS | {"SAM_CLI_TELEMETRY": "0"}
+# In the C locale without UTF-8 it stops at the first path that is not ASCII.
+ENVIRONMENT = os.environ | CREDENTIALS | {"SAM_CLI_TELEMETRY": "0", "PYTHONUTF8": "1"}
 SAM = ROOT / ".envs/sam/bin/sam"
 
 
@@ -15,3 +16,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=300, check=False
     )
+
+
+def model(bundle: Path) -> str:
+    """Names a bundle for make, from where it is called: it takes no spaces, and the path to the repository may have."""
+    return f"MODEL={os.path.relpath(bundle, ROOT)}"

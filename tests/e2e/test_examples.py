@@ -15,7 +15,11 @@ from tests.local_server import serving
 
 ROOT = Path(__file__).parents[2]
 API_KEY = "a-key-for-tests"
-RUNNERS = {"sh": ["bash", "-c"], "python": [sys.executable, "-c"], "js": ["node", "--input-type=module", "-e"]}
+RUNNERS = {
+    "sh": ["bash", "-c"],
+    "python": [sys.executable, "-X", "utf8", "-c"],
+    "js": ["node", "--input-type=module", "-e"],
+}
 
 
 def examples() -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sam import SAM, run
+from sam import SAM, model, run
 
 # What build/Dockerfile names, and what stands in for it where no registry can be reached.
 BASES = ("python:3.11-slim-bookworm", "public.ecr.aws/lambda/python:3.11")
@@ -19,7 +19,7 @@ def image(bundle_path: Path) -> str:
     base = next((base for base in BASES if run("docker", "image", "inspect", base).returncode == 0), "")
     if not base:
         pytest.skip(f"none of the images {', '.join(BASES)} is on this machine")
-    built = run("make", "-s", "image", f"BASE={base}", f"MODEL={bundle_path}")
+    built = run("make", "-s", "image", f"BASE={base}", model(bundle_path))
     assert built.returncode == 0, built.stdout + built.stderr
     assert re.search("golden texts answered as in training, .* on tflite-runtime", built.stdout)
     return "fenlei:latest"

@@ -123,7 +123,7 @@ def test_every_family_trains_converts_and_serves_on_every_runtime(
     check_operations(bundle.model)
     assert {s.batch for s in bundle.manifest.signatures} == ({1} if family == "encoder" else {1, 32})
     for python in PYTHONS:
-        command = [python, "-c", REPLAY, path]
+        command = [python, "-X", "utf8", "-c", REPLAY, path]
         replayed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
         assert replayed.returncode == 0, replayed.stderr
         minor, runtime, off, width = replayed.stdout.split()
@@ -204,7 +204,7 @@ converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concre
 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
 sys.stdout.buffer.write(converter.convert())
 """
-    flex = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    flex = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, check=True).stdout
 
     with pytest.raises(WorkError, match="needs Flex or custom operations, which no runtime here has"):
         check_operations(flex)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from training.commands import deploying
+from training.commands import deploying, new
 from training.commands.new import FILES, write
 from training.errors import InputError, WorkError
 
@@ -66,6 +66,13 @@ def test_force_replaces_what_it_writes_and_leaves_the_rest(tmp_path: Path) -> No
     assert set(contents(tmp_path)) == {*FILES, "labelled.csv"}
     assert contents(tmp_path)["Makefile"] == FILES["Makefile"].read_bytes()
     assert contents(tmp_path)["labelled.csv"] == b"text,label\n"
+
+
+def test_a_directory_that_takes_no_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new, "can_write", lambda _: False)
+
+    with pytest.raises(InputError, match="cannot be written to; choose another directory"):
+        write(tmp_path, force=False)
 
 
 def file_for_a_directory(project: Path) -> Path:

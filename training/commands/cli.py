@@ -18,7 +18,7 @@ from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs
 from training.commands.train import train
-from training.commands.utf8 import check_arguments, start_again_in_utf8, write_utf8
+from training.commands.utf8 import check_arguments, write_utf8
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -168,7 +168,6 @@ deploying.register(app)
 
 def main() -> None:
     """Runs the command; an error is one sentence on standard error and an exit status."""
-    start_again_in_utf8()
     write_utf8()
     try:
         check_arguments(sys.argv[1:])

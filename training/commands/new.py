@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from training.errors import InputError
+from training.shipping.bundles import can_write
 
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).parent / "project"
@@ -29,6 +30,8 @@ def write(directory: Path, force: bool) -> None:
     _check(directory, force)
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if not can_write(directory):
+            raise InputError(f"{directory} cannot be written to; choose another directory.")
         with tempfile.TemporaryDirectory(prefix=".fenlei-", dir=directory) as stage:
             for name, source in FILES.items():
                 path = Path(stage, name)

@@ -1,22 +1,10 @@
-"""What goes in and out is UTF-8, whatever the locale or the code page says."""
+"""What goes in and out is UTF-8, whatever the locale or the code page says; fenlei/__main__.py sees to the rest."""
 
-import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from training.errors import InputError
-
-
-def start_again_in_utf8() -> None:
-    """Starts Python again, in its UTF-8 mode, if the locale has another encoding.
-
-    Linux takes the encoding of arguments and of names of files from the locale as Python starts, and keeps to it. In
-    the C locale TensorFlow is not even imported from a directory whose name is Chinese. On macOS and Windows that
-    encoding is UTF-8.
-    """
-    if os.name == "posix" and sys.getfilesystemencoding() != "utf-8":
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
