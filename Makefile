@@ -192,8 +192,13 @@ hooks: .venv/tools
 # Two at a time, so the longest come first.
 LANES := $(patsubst %,test-%,e2e training integration exhaustive contract unit) $(PYTHONS:%=integration-%)
 
-test tests: $(patsubst %,.envs/%/ready,sam aws audit build checkov workflows runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
-	@$(MAKE) -s -k -j2 $(LANES) $(if $(filter test,$@),lint)
+TESTED := $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
+
+test: $(TESTED) .venv/tools .envs/checkov/ready .envs/workflows/ready
+	@$(MAKE) -s -k -j2 $(LANES) lint
+
+tests: $(TESTED) .venv/tools
+	@$(MAKE) -s -k -j2 $(LANES)
 
 # What a lane says comes at its end, in one piece.
 test-%: .venv/tools

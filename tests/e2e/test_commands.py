@@ -97,7 +97,7 @@ def test_make_knows_the_target(command: str) -> None:
 def test_what_a_sentence_names_exists(mention: str) -> None:
     program, *words = mention.split() if not mention.startswith("--") else ["", *mention.split()]
     if program == "make":
-        assert re.search(rf"^(\S+ )*{words[0]}( \S+)*:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     known = get_command(app).commands  # type: ignore[attr-defined] # a group's
     asked = [known[words[0]]] if program == "fenlei" else list(known.values())
     options = {name for one in asked for option in one.params for name in (*option.opts, *option.secondary_opts)}
