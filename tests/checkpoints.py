@@ -17,8 +17,12 @@ CHARACTERS = (
 )
 
 
-def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0, blocks: int = BLOCKS) -> Path:
+def write_checkpoint(
+    directory: Path, architecture: str = "bert", seed: int = 0, blocks: int = BLOCKS, longest: int = 128
+) -> Path:
     """Writes a tiny encoder: `bert` with vocab.txt alone, `distilbert`, `roberta` with padding at 1, or `mpnet`.
+
+    The fewer tokens it reads at the longest, the fewer functions there are to convert.
 
     MPNet's list of pieces has the special tokens of both BERT and RoBERTa.
     """
@@ -37,7 +41,7 @@ def write_checkpoint(directory: Path, architecture: str = "bert", seed: int = 0,
         (directory / "tokenizer.json").write_text(json.dumps(unigram(pieces)), encoding="utf-8")
     else:
         (directory / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
-    positions = 130 if roberta or architecture == "mpnet" else 128
+    positions = longest + 2 if roberta or architecture == "mpnet" else longest
     sizes = {"hidden_size": WIDTH, "intermediate_size": WIDE, "num_attention_heads": HEADS, "num_hidden_layers": blocks}
     if architecture == "mpnet":
         sizes["relative_attention_num_buckets"] = RANGES

@@ -129,8 +129,10 @@ def write_texts(workspace: Path, bundle_path: Path) -> None:
         (workspace / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
     (workspace / "reviews.jsonl.gz").write_bytes(gzip.compress(TWO_LINES))
     for name in ("all-MiniLM-L6-v2", "chinese-roberta-wwm-ext"):  # as small as they come
-        write_checkpoint(workspace / name)
-    write_checkpoint(workspace / ".envs/mpnet/all-mpnet-base-v2", "mpnet", blocks=6)  # what `make mpnet` brings
+        write_checkpoint(workspace / name, longest=32)
+    write_checkpoint(
+        workspace / ".envs/mpnet/all-mpnet-base-v2", "mpnet", blocks=6, longest=32
+    )  # what `make mpnet` brings
 
 
 def write_table(path: Path, rows: list[tuple[str, ...]]) -> None:
