@@ -19,6 +19,7 @@ from handler.model.bundle import Bundle, load
 from handler.model.classifier import Classifier
 from handler.model.models import models
 from training.commands.serve import proxy_event
+from training.data.read import Example
 
 # The same examples in each run, so that a failure is one for everybody;
 # `pytest --hypothesis-profile explore` looks for new ones.
@@ -91,6 +92,14 @@ def post(served: Call) -> Call:
         return served(proxy_event("POST", path, sent, body))
 
     return send
+
+
+@pytest.fixture(scope="session")
+def default_examples() -> list[Example]:
+    """Every row of the default data set, as it comes."""
+    from training.data.datasets import read_dataset
+
+    return read_dataset("reviews-zh")
 
 
 @pytest.fixture(scope="session")

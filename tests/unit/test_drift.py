@@ -26,6 +26,7 @@ from handler.drift import (
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier, Encoded
 from handler.model.prediction import Prediction
+from training.data.read import Example, fingerprint, make_splits
 
 REQUESTS = 1000
 
@@ -41,9 +42,10 @@ class Watched:
         self.classifier = classifier
 
     def read(self, texts: list[str]) -> list[Window]:
-        """Each text is a request of its own."""
-        for text in texts:
-            self.monitor.add(*self.classifier.answer([text]))
+        """Each text is a request of its own, though all are answered at once."""
+        encoded, predictions = self.classifier.answer(texts)
+        for ids, prediction in zip(encoded.ids, predictions, strict=True):
+            self.monitor.add(encoded._replace(ids=[ids]), [prediction])
         return self.windows
 
 
@@ -53,12 +55,9 @@ def watched(bundle: Bundle, classifier: Classifier) -> Watched:
 
 
 @pytest.fixture(scope="module")
-def held_out(bundle: Bundle) -> list[str]:
+def held_out(bundle: Bundle, default_examples: list[Example]) -> list[str]:
     """The texts that the default model was never trained on, in no order."""
-    from training.data.datasets import read_dataset
-    from training.data.read import fingerprint, make_splits
-
-    test = make_splits(read_dataset("reviews-zh"), None, None, 0).test
+    test = make_splits(default_examples, None, None, 0).test
     if fingerprint(test) != bundle.manifest.data["test_fingerprint"]:
         pytest.skip("the bundle at hand was not trained on reviews-zh with seed 0")
     texts = [example.text for example in test]

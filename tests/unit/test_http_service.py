@@ -48,7 +48,7 @@ def test_a_body_that_the_gateway_has_unpacked_is_read_as_it_is() -> None:
 
 
 def test_a_bomb_is_too_large_and_is_not_unpacked_past_the_limit() -> None:
-    bomb = request(gzip.compress(bytes(300_000_000), 9), content_encoding="gzip")
+    bomb = request(gzip.compress(bytes(100_000_000), 1), content_encoding="gzip")
     tracemalloc.start()
     try:
         with pytest.raises(TooLarge):

@@ -7,8 +7,7 @@ from tokenizers import Tokenizer
 
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier
-from training.data.datasets import read_dataset
-from training.data.read import squeeze
+from training.data.read import Example, squeeze
 from training.data.tokenizer import KINDS, PADDING, PADDING_ID, UNKNOWN, UNKNOWN_ID, train_tokenizer
 from training.errors import InputError
 from training.families import families
@@ -22,8 +21,8 @@ any_text = st.text(max_size=80) | st.text("我你他好差不很喜欢编程，�
 
 
 @pytest.fixture(scope="module")
-def corpus() -> list[str]:
-    return [squeeze(example.text) for example in read_dataset("reviews-zh")[::100]] + ENGLISH
+def corpus(default_examples: list[Example]) -> list[str]:
+    return [squeeze(example.text) for example in default_examples[::100]] + ENGLISH
 
 
 @pytest.fixture(scope="module", params=KINDS)
