@@ -38,7 +38,7 @@ ELSEWHERE = {
     "sam local invoke ApiFunction": "tests/e2e/test_sam_local.py::test_sam_local_invoke_answers_with_predictions",
     "sam deploy --guided": "tests/e2e/test_deploy.py::walk",
     "aws cloudformation": "tests/e2e/test_deploy.py::test_the_stack_for_delivery_is_made",
-    "fenlei bulk": "tests/integration/test_bulk.py::test_the_command_says_the_cost_starts_the_machine_and_watches_it",
+    "fenlei bulk": "tests/integration/infra/test_bulk_command.py::test_it_says_the_cost_and_watches_the_machine",
     "make build": "tests/e2e/conftest.py::dist",
     "make wheel": "tests/e2e/test_wheel.py::wheel",
     "pip install": "tests/e2e/test_wheel.py::trainer",

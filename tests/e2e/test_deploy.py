@@ -235,7 +235,7 @@ def test_a_deployment_by_github_keeps_the_settings_of_its_environment() -> None:
 
 
 # The types of which moto makes something when they come in a stack. The others, aliases, deployments and what the API
-# is made of among them, are only looked at in tests/integration/test_stack.py.
+# is made of among them, are only looked at in tests/integration/infra/test_stack.py.
 MADE = (
     *("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::IAM::Role", "AWS::Events::Rule"),
     *("AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"),

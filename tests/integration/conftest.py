@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from bulk_machine import create
 from cloud import Cloud, cloud
 
 from handler.files import attempt, objects
@@ -36,6 +37,12 @@ def aws(running_cloud: Cloud, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
     yield running_cloud
     running_cloud.fault = None
     objects.client.cache_clear()
+
+
+@pytest.fixture
+def machine(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ARN of the bulk state machine."""
+    return create(aws, monkeypatch)
 
 
 @pytest.fixture

@@ -1,112 +1,17 @@
-"""The state machine in moto's Step Functions, with the real function behind its Lambda task.
+"""The state machine in moto's Step Functions, with the real function behind its Lambda task."""
 
-What moto does not know is taken out of the definition, and named in `for_moto`: there, each item is a batch of its own.
-"""
-
-import gzip
 import json
-import os
-import subprocess
-import sys
-import threading
-import time
-import uuid
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
+from bulk_machine import SECONDS, definition, ended, for_moto, run
 from cloud import OUT, Cloud, Queue, refuse
-from moto.awslambda.models import LambdaBackend
-from moto.core.config import default_user_config
 
 from handler.files import bulk, objects
 from handler.s3 import lambda_handler
-from tests.s3_events import ACCOUNT, IN, REGION, TWO_LINES, Invocation, s3_event
-
-ROOT = Path(__file__).parents[2]
-FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:batch"
-SETTINGS = {
-    "FunctionArn": FUNCTION,
-    "Concurrency": "2",
-    "ToleratedFailurePercentage": "5",
-    "ObjectsPerBatch": "10",
-    "RowsPerBatch": "1000",
-    "BytesPerBatch": "200000",
-}
-
-
-def definition() -> dict[str, Any]:
-    """As CloudFormation fills it in."""
-    text = (ROOT / "infra/bulk.asl.json").read_text(encoding="utf-8")
-    for name, value in SETTINGS.items():
-        text = text.replace(f"${{{name}}}", value)
-    assert "${" not in text
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def for_moto() -> dict[str, Any]:
-    """Without ItemBatcher (ItemSelector makes a batch of each item), without JSONL and without EXPRESS children."""
-    found = definition()
-    for name in ("EachObject", "EachJsonLine", "EachCsvRow"):
-        state = found["States"][name]
-        batcher = state.pop("ItemBatcher")
-        state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "STANDARD"
-        item = {"Index.$": "$$.Map.Item.Index", "Row.$": "$$.Map.Item.Value"}
-        if name == "EachObject":
-            item = {"Key.$": "$$.Map.Item.Value.Key"}
-        state["ItemSelector"] = {"Items": [item], "BatchInput": batcher["BatchInput"]}
-    found["States"]["EachJsonLine"]["ItemReader"]["ReaderConfig"]["InputType"] = "JSON"
-    return found
-
+from tests.s3_events import IN, TWO_LINES, Invocation, s3_event
 
 pytestmark = pytest.mark.usefixtures("fresh_models")
-
-
-@pytest.fixture
-def machine(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The machine in moto, which calls the function in this process where it would call Lambda."""
-    monkeypatch.setitem(default_user_config["stepfunctions"], "execute_state_machine", True)
-    monkeypatch.setattr(LambdaBackend, "invoke", invoke)
-    monkeypatch.setenv("MOTO_PORT", str(aws.server.server_port))  # where the machine looks for S3 and Lambda
-    sfn = aws.client("stepfunctions")
-    arn = sfn.create_state_machine(
-        name="fenlei-bulk", definition=json.dumps(for_moto()), roleArn=f"arn:aws:iam::{ACCOUNT}:role/bulk"
-    )["stateMachineArn"]
-    monkeypatch.setenv("STATE_MACHINE_ARN", arn)
-    return str(arn)
-
-
-SECONDS: list[Callable[[], float]] = []
-ONE_AT_A_TIME = threading.Lock()  # as in an instance of Lambda; the machine's branches come in threads
-
-
-def invoke(_: Any, function_name: str, __: Any, body: Any, ___: Any, response_headers: dict[str, Any]) -> bytes:
-    """Lambda's boundary: an event in, JSON out, an error as Lambda reports it."""
-    assert function_name == FUNCTION
-    try:
-        with ONE_AT_A_TIME:
-            left = SECONDS.pop(0) if SECONDS else None
-            return json.dumps(lambda_handler(json.loads(body), Invocation(left=left))).encode()
-    except Exception as error:
-        response_headers["x-amz-function-error"] = "Unhandled"
-        return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}).encode()
-
-
-def run(aws: Cloud, machine: str, **event: Any) -> dict[str, Any]:
-    sfn = aws.client("stepfunctions")
-    arn = sfn.start_execution(stateMachineArn=machine, name=str(uuid.uuid4()), input=json.dumps(event))["executionArn"]
-    return ended(aws, arn)
-
-
-def ended(aws: Cloud, execution: str) -> dict[str, Any]:
-    for _ in range(600):
-        found: dict[str, Any] = aws.client("stepfunctions").describe_execution(executionArn=execution)
-        if found["status"] != "RUNNING":
-            return found
-        time.sleep(0.1)
-    raise AssertionError("the execution does not end")
 
 
 def counts_of(aws: Cloud, execution: str) -> dict[str, int]:
@@ -237,77 +142,6 @@ def test_what_failed_is_said_and_the_same_call_does_only_the_rest(aws: Cloud, ma
     assert run(aws, machine, **asked)["status"] == "SUCCEEDED"
     assert aws.summary("in/1.jsonl")["status"] == "complete"
     assert {key: aws.get(key) for key in before} == before
-
-
-# --- the command ------------------------------------------------------------------------------------
-
-
-def fenlei_bulk(aws: Cloud, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    pytest.importorskip("typer")
-    environment = os.environ | aws.environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-c", "from training.commands.cli import main; main()", "bulk", *arguments]
-    return subprocess.run(
-        command, env=environment, input=given, capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
-
-
-def test_the_command_says_the_cost_starts_the_machine_and_watches_it(aws: Cloud, machine: str) -> None:
-    for number in range(3):
-        aws.put(f"in/{number}.jsonl", TWO_LINES * 10)
-    aws.put("in/other.pdf", TWO_LINES)
-
-    ran = fenlei_bulk(
-        aws, f"s3://{IN}/in", f"s3://{OUT}/out", "--state-machine", machine, "-y", "--poll", "0.2", "--json"
-    )
-
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) | {"execution": ""} == {
-        "execution": "",
-        "status": "SUCCEEDED",
-        "total": 4,
-        "succeeded": 4,
-        "failed": 0,
-    }
-    assert "3 objects, 0.0 MB, about 60 lines; 1 others are left out" in ran.stderr
-    assert "dollars" in ran.stderr
-    assert "out/2.jsonl.predictions.jsonl" in aws.contents()
-
-
-def test_the_command_starts_nothing_when_it_only_asks(aws: Cloud, machine: str) -> None:
-    aws.put("in/a.jsonl.gz", gzip.compress(TWO_LINES * 1000))
-    places = (f"s3://{IN}/in/", f"s3://{OUT}/")
-
-    ran = fenlei_bulk(aws, *places, "--dry-run", "--json")
-    refused = fenlei_bulk(aws, *places, "--state-machine", machine, given="n\n")
-
-    found = json.loads(ran.stdout)
-    assert found["survey"]["lines"] == 2000
-    assert 0 < sum(found["dollars"].values()) < 0.01
-    assert refused.returncode == 1
-    assert "Nothing was started." in refused.stderr
-    assert aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"] == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((), "Give where the texts are"),
-        (("in", "s3://out/"), "write it as s3://bucket/prefix/"),
-        ((f"s3://{IN}/nothing/", f"s3://{OUT}/"), "holds no .txt"),
-        (("s3://no-such-bucket/", f"s3://{OUT}/"), "AWS says NoSuchBucket"),
-        ((f"s3://{IN}/a.txt", f"s3://{OUT}/", "--rows"), "--rows needs one plain .jsonl or .csv object"),
-        ((f"s3://{IN}/in/", f"s3://{OUT}/", "--stack", "none"), "the stack none: AWS says"),
-        (("--redrive", "arn:aws:states:eu-central-1:123456789012:execution:a:b"), "AWS says"),
-    ],
-)
-def test_the_command_says_in_one_sentence_what_is_wrong(aws: Cloud, arguments: tuple[str, ...], sentence: str) -> None:
-    aws.put("in/a.jsonl", TWO_LINES)
-
-    ran = fenlei_bulk(aws, *arguments)
-
-    assert ran.returncode == 2
-    assert sentence in ran.stderr
-    assert "Traceback" not in ran.stderr
 
 
 def test_an_unknown_kind_fails_at_once(aws: Cloud, machine: str) -> None:

@@ -1,9 +1,6 @@
 """What each role of the stack may do and to what, decided as IAM decides it, with AWS's managed policies in it."""
 
 import pytest
-
-pytest.importorskip("samtranslator")
-
 from policies import actions, allowed, many, statements, trusted
 from reach import NEVER, UNNAMED, reach, roles
 from stacks import ACCOUNT, REGION, SETS, Stack, stack

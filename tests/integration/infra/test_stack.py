@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 from cloud import Cloud
-
-pytest.importorskip("samtranslator")
-
 from cloudformation import translated_file
 from stacks import stack
 

@@ -3,9 +3,6 @@
 import json
 
 import pytest
-
-pytest.importorskip("samtranslator")
-
 from service_models import CALLS, against, call, complaints, listed
 from stacks import SETS, Stack, pairs, settings, stack
 from support import ROOT

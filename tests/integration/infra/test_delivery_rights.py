@@ -4,9 +4,6 @@ cfn-lint carries the schemas. They list all that a handler could ever call, so w
 """
 
 import pytest
-
-pytest.importorskip("samtranslator")
-
 from policies import actions, allowed, statements
 from reach import reach, roles, things
 from stacks import ACCOUNT, KEY, MODEL_KEY, OPTIONS, REGION, Stack
