@@ -10,13 +10,16 @@ LOCKS := build/locks
 SAY := @printf '\033[1m==> %s\033[0m\n'
 # Without compiled modules, TensorFlow takes twice as long to start, each time.
 unexport PYTHONDONTWRITEBYTECODE
-# Other Pythons are looked for on PATH, where a name may be a shim that does not run, and where pyenv keeps them.
-find_python = $(shell for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bin/python$(1); do \
-  "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
+# Other Pythons are looked for on PATH, where a name may be a shim that does not run, and where pyenv keeps them: once.
+find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) := $(shell \
+  for python in python$(1) $(HOME)/.pyenv/versions/$(1).*/bin/python$(1); do \
+    "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run contract check style hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
+# What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
+.SECONDEXPANSION:
 # Pattern rules made these, and make would delete them as means to an end.
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
@@ -173,6 +176,7 @@ models/reviews-zh/manifest.json: | .venv/ready
 
 # The handler is tested alone on each of these that the machine has.
 PYTHONS ?= $(foreach version,3.11 3.12 3.13,$(if $(call find_python,$(version)),$(version)))
+HANDLERS = $(PYTHONS:%=.envs/handler-%/ready)
 
 # What pytest starts must not take make's own settings.
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
@@ -190,23 +194,26 @@ hooks: .venv/tools
 	@git config core.hooksPath .githooks
 
 # Two at a time, so the longest come first.
-LANES := $(patsubst %,test-%,e2e training integration exhaustive contract unit) $(PYTHONS:%=integration-%)
+LANES = $(patsubst %,test-%,e2e training exhaustive contract unit infra) $(PYTHONS:%=integration-%)
 
-TESTED := $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13 $(PYTHONS:%=handler-%)) $(MODEL)/manifest.json
+TESTED = $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13) $(HANDLERS) $(MODEL)/manifest.json
 
-test: $(TESTED) .venv/tools .envs/checkov/ready .envs/workflows/ready
+test: $$(TESTED) .venv/tools .envs/checkov/ready .envs/workflows/ready
 	@$(MAKE) -s -k -j2 $(LANES) lint
 
-tests: $(TESTED) .venv/tools
+tests: $$(TESTED) .venv/tools
 	@$(MAKE) -s -k -j2 $(LANES)
 
 # What a lane says comes at its end, in one piece.
 test-%: .venv/tools
 	@$(call told,$(PYTEST) tests/$*,tests/$*)
 
-# With only what ships.
+test-infra: .venv/tools
+	@$(call told,$(PYTEST) tests/integration/infra,tests/integration/infra)
+
+# With only what ships; what looks at templates needs more, and is above.
 integration-%: .envs/handler-%/ready
-	@$(call told,.envs/handler-$*/bin/python -m pytest -q tests/integration,tests/integration on Python $* with only what ships)
+	@$(call told,.envs/handler-$*/bin/python -m pytest -q tests/integration --ignore tests/integration/infra,tests/integration on Python $* with only what ships)
 
 told = log=$$(mktemp); $(1) > $$log 2>&1; status=$$?; printf '\033[1m==> %s\033[0m\n' '$(2)'; cat $$log; rm $$log; exit $$status
 
@@ -255,7 +262,7 @@ bench-encoder-%: .envs/bench-%/ready
 	@$(<D)/bin/python -m tests.bench.encoder $(CHECKPOINT)
 
 # DATA: a directory with test.tsv. On both interpreters, where the machine has their Pythons.
-bench-embeddings: .envs/bench/ready $(PYTHONS:%=.envs/handler-%/ready)
+bench-embeddings: .envs/bench/ready $$(HANDLERS)
 	$(SAY) "an encoder's embeddings beside the reference's"
 	@.envs/bench/bin/python -m tests.bench.embeddings $(CHECKPOINT) $(DATA)
 
