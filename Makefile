@@ -194,7 +194,7 @@ hooks: .venv/tools
 	@git config core.hooksPath .githooks
 
 # Two at a time, so the longest come first.
-LANES = $(patsubst %,test-%,e2e training exhaustive contract unit infra) $(PYTHONS:%=integration-%)
+LANES = $(patsubst %,test-%,training e2e documents exhaustive contract unit infra) $(PYTHONS:%=integration-%)
 
 TESTED = $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13) $(HANDLERS) $(MODEL)/manifest.json
 
@@ -207,6 +207,14 @@ tests: $$(TESTED) .venv/tools
 # What a lane says comes at its end, in one piece.
 test-%: .venv/tools
 	@$(call told,$(PYTEST) tests/$*,tests/$*)
+
+test-e2e: .venv/tools
+	@$(call told,$(PYTEST) tests/e2e --ignore $(DOCUMENTED),tests/e2e)
+
+# Every command of the documents.
+DOCUMENTED := tests/e2e/test_commands.py
+test-documents: .venv/tools
+	@$(call told,$(PYTEST) $(DOCUMENTED),$(DOCUMENTED))
 
 test-infra: .venv/tools
 	@$(call told,$(PYTEST) tests/integration/infra,tests/integration/infra)

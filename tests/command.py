@@ -1,10 +1,14 @@
 """The `fenlei` command as a user calls it."""
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,13 +31,33 @@ class Ran(NamedTuple):
         return json.loads(self.output)
 
 
-def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Starts `fenlei`, as a process of its own."""
+@cache
+def trainer() -> list[str]:
+    """What to call to train: where a process can fork, a fork of one that has imported TensorFlow."""
+    if sys.platform == "win32":
+        return [str(COMMAND)]
+    directory = tempfile.mkdtemp()
+    python, path = [sys.executable, "-X", "utf8"], f"{directory}/socket"
+    warm = subprocess.Popen(
+        [*python, "-m", "tests.warm", "serve", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert warm.stdin
+    assert warm.stdout
+    assert warm.stdout.readline() == b"ready\n"
+    warm.stdout.close()
+    atexit.register(shutil.rmtree, directory)
+    atexit.register(warm.wait)
+    atexit.register(warm.stdin.close)
+    return [*python, "-S", str(ROOT / "tests/warm.py"), path]
+
+
+def start(*arguments: object, cwd: Path | None = None, warm: bool = True) -> subprocess.Popen[str]:
+    """Starts `fenlei`, as a process of its own, which trains in a `warm` one unless told not to."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
-    words = [str(argument) for argument in (COMMAND, *arguments)]
+    called = trainer() if warm and arguments[0] == "train" else [str(COMMAND)]
     return subprocess.Popen(
-        words,
+        [*called, *map(str, arguments)],
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,

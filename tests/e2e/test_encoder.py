@@ -24,7 +24,13 @@ def encoder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [{"text": g.text, "label": labels[g.probabilities.index(max(g.probabilities))]} for g in bundle.golden()]
     texts = directory / "texts.jsonl"
     texts.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    options = ["--checkpoint", write_checkpoint(directory / "tiny", "mpnet"), "--tune", "head", "--no-refit"]
+    options = [
+        "--checkpoint",
+        write_checkpoint(directory / "tiny", "mpnet", longest=16),
+        "--tune",
+        "head",
+        "--no-refit",
+    ]
     trained = run(Path(sys.executable).with_name("fenlei"), "train", texts, *options, "-o", directory / "large")
     assert trained.returncode == 0, trained.stderr
     return directory / "large"

@@ -8,6 +8,10 @@ import pytest
 from command import FAMILIES, FourLines, Twice, finish, start
 from support import FOUR_LINES
 
+from training.data.read import Cleaning, Example, clean
+
+LONGEST = 40  # characters
+
 
 @pytest.fixture(scope="session")
 def trained_on_four_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FourLines]:
@@ -20,27 +24,25 @@ def trained_on_four_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 @pytest.fixture(scope="session")
-def some_reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 400 real reviews."""
-    from training.data.datasets import read_dataset
-    from training.data.read import Cleaning, clean
-
+def some_reviews(default_examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 400 real reviews, the longest of which make two lengths of input: a model of theirs converts soon."""
     path = tmp_path_factory.mktemp("reviews") / "reviews.tsv"
-    chosen = clean(read_dataset("reviews-zh"), Cleaning())[::43][:400]
+    chosen = [e for e in clean(default_examples, Cleaning()) if len(e.text) <= LONGEST][::27][:400]
     path.write_text("".join(f"{e.label}\t{e.text}\n" for e in chosen), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="session")
 def trained_twice(some_reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twice]:
-    """`trained_twice(family)` trains in two processes at once, with the same texts and the same seed."""
+    """`trained_twice(family)` trains in two processes at once, one of them warm, with the same texts and seed."""
     directory = tmp_path_factory.mktemp("twice")
 
     @cache
     def train(family: str) -> Twice:
         paths = (directory / f"{family}-1", directory / f"{family}-2")
         same = ("--columns", "label,text", "--family", family, "--name", "reviews", "--seed", 7, "--json")
-        first, second = [finish(p) for p in [start("train", some_reviews, *same, "-o", path) for path in paths]]
+        started = [start("train", some_reviews, *same, "-o", path, warm=path is paths[0]) for path in paths]
+        first, second = [finish(p) for p in started]
         assert (first.status, second.status) == (0, 0), first.errors + second.errors
         return Twice(paths, (first.json(), second.json()))
 

@@ -100,7 +100,7 @@ def trained(
         # GIVEN little to learn from: this is about the way, and the families above show that it leads somewhere
         own: dict[str, tuple[object, ...]] = {
             "cluster": ("--task", "cluster", "--clusters", 3),
-            "encoder": ("--checkpoint", write_checkpoint(tmp_path / "tiny"), "--tune", 1),
+            "encoder": ("--checkpoint", write_checkpoint(tmp_path / "tiny", longest=16), "--tune", 1),
         }
         task = own.get(family, ())
         options = ("--columns", "label,text", "--family", family, "--no-refit", "--time-budget", 5, *task, "--json")
