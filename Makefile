@@ -39,7 +39,7 @@ help:
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make wheel    what pip installs: dist/fenlei-*.whl, with the fenlei command and all that it reads"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
-	@echo "make release  what sam build makes, in dist/release.tar.gz; make deploy-staging deploys it"
+	@echo "make release  what sam build makes, in dist/release.zip; make deploy-staging deploys it"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
@@ -308,17 +308,14 @@ build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
 
 # Built once, and deployed to one environment after the other.
 release: $(PACKAGED) .envs/runtime-3.13/ready
-	$(SAY) "dist/release.tar.gz: what sam build makes, packed"
+	$(SAY) "dist/release.zip: what sam build makes, packed"
 	@env MODEL=$(MODEL) .envs/sam/bin/sam build
-	@mkdir -p dist
-	@tar --create --sort=name --mtime=@315532800 --owner=0 --group=0 --numeric-owner .aws-sam/build | gzip -n > dist/release.tar.gz
-	@cd dist && sha256sum release.tar.gz > release.tar.gz.sha256
+	@.envs/build/bin/python -m build.release pack
 
 # PACKAGE_BUCKET, STACK_ROLE and BOUNDARY are outputs of infra/delivery.yaml; without them it is as by hand.
 deploy-%: .envs/sam/ready
-	$(SAY) "deploying dist/release.tar.gz to $*"
-	@cd dist && sha256sum --check --quiet release.tar.gz.sha256
-	@rm -rf .aws-sam/build && tar --extract --gzip --file dist/release.tar.gz
+	$(SAY) "deploying dist/release.zip to $*"
+	@.envs/sam/bin/python -m build.release unpack
 	@.envs/sam/bin/sam deploy --config-env $* \
 	  $(if $(PACKAGE_BUCKET),--no-resolve-s3 --s3-bucket $(PACKAGE_BUCKET)) $(if $(STACK_ROLE),--role-arn $(STACK_ROLE)) \
 	  $(if $(BOUNDARY),--parameter-overrides "$(call overrides,$*) PermissionsBoundaryArn=$(BOUNDARY)")
