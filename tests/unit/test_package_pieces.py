@@ -189,7 +189,7 @@ def test_the_emulator_is_found_beside_the_sam_command_line_on_the_path(
     assert replay.find_emulator() == emulator
 
 
-@pytest.mark.parametrize("place", ["tree/.envs/uv/bin", "scripts", "bin"])
+@pytest.mark.parametrize("place", ["tree/.envs/uv/bin", "tree/.envs/uv/Scripts", "scripts", "bin"])
 def test_uv_is_found_where_make_or_pip_put_it_or_on_the_path(nothing_here: Path, place: str) -> None:
     with pytest.raises(BuildError, match=r"install it with: pip install 'fenlei\[deploy\]'"):
         wheels.find_uv()
