@@ -48,7 +48,7 @@ def test_a_step_that_fails_is_said_and_none_follows() -> None:
     ran = smoke(FENLEI_BUNDLE="no/bundle")
 
     first, *others = ran.stderr.splitlines()[-3:]
-    assert first.startswith("error: no/bundle is ")
+    assert first.startswith("error: no/bundle does not exist; ")
     assert [sentence.split(";")[0] for sentence in others] == [
         "error: fenlei classify ended with exit status 2",
         "error: python -m tests.smoke ended with exit status 1",
