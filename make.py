@@ -57,7 +57,7 @@ def make_uv() -> None:
 
 
 def make_environment() -> None:
-    say(".venv: TensorFlow and all for training and serving (a minute or two)")
+    say(".venv: all that trains and serves (a minute or two)")
     uv = program(".envs/uv", "uv")
     call(uv, "venv", "-q", "--allow-existing", "--python", sys.executable, ".venv")
     call(uv, "pip", "sync", "-q", "--python", ".venv", "--require-hashes", "build/locks/run.txt")
