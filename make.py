@@ -29,7 +29,7 @@ if not (3, 11) <= sys.version_info < (3, 15):
 WINDOWS = os.name == "nt"
 TRAINS = sys.version_info < (3, 14)  # the last Python that TensorFlow is published for is 3.13
 DEFAULT_MODEL = "models/reviews-zh"
-VARIABLES = {"MODEL": DEFAULT_MODEL, "HOST": "127.0.0.1", "PORT": "8000", "FENLEI_BUNDLE": ""}
+DEFAULTS = {"MODEL": DEFAULT_MODEL, "HOST": "127.0.0.1", "PORT": "8000"}
 # Without compiled modules TensorFlow takes twice as long to start, each time; and what tests start must not take the
 # settings of the make that called this.
 NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MAKELEVEL")
@@ -118,7 +118,7 @@ def bring_model(model: str) -> None:
 
 
 def run() -> None:
-    model, host, port = (ENVIRONMENT[name] for name in ("MODEL", "HOST", "PORT"))
+    model, host, port = (ENVIRONMENT.get(name) or default for name, default in DEFAULTS.items())
     bring_model(model)
     say(f"serving {model}; stop with Ctrl-C")
     command = [program(".venv", "fenlei"), "serve", model, "--host", host, "--port", port]
@@ -163,7 +163,7 @@ GOALS: dict[str, Callable[[], None]] = {
 
 
 def say(sentence: str) -> None:
-    print(f"==> {sentence}" if WINDOWS else f"\033[1m==> {sentence}\033[0m", flush=True)
+    print(f"==> {sentence}" if WINDOWS else f"\033[1m==> {sentence}\033[0m", file=sys.stderr, flush=True)
 
 
 def program(environment: str, name: str) -> str:
@@ -180,15 +180,13 @@ def call(*command: str) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Reaches one goal after the other, with the variables given as to make. Raises Failed."""
+    """Reaches one goal after the other; variables are given as to make, here or in the environment. Raises Failed."""
     given = dict(word.split("=", 1) for word in words if "=" in word)
     goals = [word for word in words if "=" not in word]
-    for word, known in [*((name, [*VARIABLES]) for name in given), *((goal, [*GOALS]) for goal in goals)]:
-        if word not in known:
-            raise Failed(f"make.py does not know {word}; it knows: {', '.join(known)}")
-    for name, default in VARIABLES.items():
-        if value := given.get(name) or ENVIRONMENT.get(name) or default:
-            ENVIRONMENT[name] = value
+    for asked, known in (([*given], [*DEFAULTS, "FENLEI_BUNDLE"]), (goals, [*GOALS])):
+        for unknown in sorted({*asked} - {*known}):
+            raise Failed(f"make.py does not know {unknown}; it knows: {', '.join(known)}")
+    ENVIRONMENT.update(given)
     for goal in goals:
         GOALS[goal]()
     if not goals:
