@@ -2,8 +2,6 @@
 
 PYTHON ?= python3
 MODEL ?= models/reviews-zh
-HOST ?= 127.0.0.1
-PORT ?= 8000
 
 UV := .envs/uv/bin/uv
 LOCKS := build/locks
@@ -16,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation mpnet sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -24,8 +22,9 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
 .PRECIOUS: .envs/runtime-%/ready .envs/handler-%/ready
 
 help:
-	@echo "make run      train the default model if need be, and serve it on $(HOST):$(PORT)"
+	@echo "make run      train the default model if need be, and serve it on 127.0.0.1:8000; or MODEL=..., HOST=..., PORT=..."
 	@echo "make check    format, lint, types, and the pure tests: under a minute"
+	@echo "make smoke    train, classify and serve in small: under a minute"
 	@echo "make test     lint, types, and every test"
 	@echo "make hooks    let each commit pass format, lint and types first"
 	@echo "make contract what API Gateway imports, infra/gateway.yaml, from infra/openapi.yaml"
@@ -39,7 +38,7 @@ help:
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make wheel    what pip installs: dist/fenlei-*.whl, with the fenlei command and all that it reads"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
-	@echo "make release  what sam build makes, in dist/release.tar.gz; make deploy-staging deploys it"
+	@echo "make release  what sam build makes, in dist/release.zip; make deploy-staging deploys it"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
 	@echo "make lock     resolve the lock files anew, UPGRADE=1 to the newest versions; say what that changes in the package"
@@ -48,9 +47,13 @@ help:
 
 setup: .venv/ready
 
-run: $(MODEL)/manifest.json
-	$(SAY) "serving $(MODEL); stop with Ctrl-C"
-	@.venv/bin/fenlei serve $(MODEL) --host $(HOST) --port $(PORT)
+# make.py does these, and makes what they need: on Windows, which has no make, too.
+run: .venv/ready
+smoke: .venv/ready
+check: .venv/tools
+style: .venv/tools
+run smoke check style:
+	@$(PYTHON) make.py $@
 
 contract: .venv/ready
 	@.venv/bin/python -m build.contract
@@ -58,25 +61,11 @@ contract: .venv/ready
 # --- environments ---------------------------------------------------------------------------------
 
 .envs/uv/ready: $(LOCKS)/uv.txt
-	$(SAY) "uv, which makes the environments, and what packages"
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fenlei needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; call: make PYTHON=python3.13")'
-	@$(PYTHON) -m venv .envs/uv
-	@.envs/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
 .venv/ready: $(LOCKS)/run.txt pyproject.toml .envs/uv/ready
-	$(SAY) ".venv: TensorFlow and all for training and serving (a minute or two)"
-	@$(UV) venv -q --allow-existing --python $(PYTHON) .venv
-	@$(UV) pip sync -q --python .venv --require-hashes $<
-	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
-	@.venv/bin/python -c 'from training.learning.fit import load_tensorflow; load_tensorflow(); import training.learning.layers'
-	@touch $@
-
-# The same, and what looks at it.
 .venv/tools: $(LOCKS)/dev.txt .venv/ready
-	$(SAY) ".venv: what tests, too"
-	@$(UV) pip install -q --python .venv --no-deps --require-hashes -r $<
-	@touch $@
+models/reviews-zh/manifest.json: | .venv/ready
+.envs/uv/ready .venv/ready .venv/tools models/reviews-zh/manifest.json:
+	@$(PYTHON) make.py $@
 
 # What ships, and pytest: TensorFlow is not in it.
 .envs/handler-%/ready: $(LOCKS)/handler.txt $(LOCKS)/test.txt .envs/uv/ready
@@ -166,12 +155,6 @@ resolve: .envs/uv/ready
 audit: .envs/audit/ready
 	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt
 
-# --- the default model ----------------------------------------------------------------------------
-
-models/reviews-zh/manifest.json: | .venv/ready
-	$(SAY) "training the default model (at most 2 minutes)"
-	@.venv/bin/fenlei train --dataset reviews-zh -o $(@D)
-
 # --- checks ---------------------------------------------------------------------------------------
 
 # The handler is tested alone on each of these that the machine has.
@@ -180,14 +163,6 @@ HANDLERS = $(PYTHONS:%=.envs/handler-%/ready)
 
 # What pytest starts must not take make's own settings.
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
-
-# What a change can be tried with at once: no training, no server, no template.
-check: style
-	@$(PYTEST) tests/unit
-
-style: .venv/tools
-	@.venv/bin/ruff format --check -q . && .venv/bin/ruff check -q .
-	@.venv/bin/mypy --no-error-summary
 
 # Each commit then passes `make style`: seconds.
 hooks: .venv/tools
@@ -316,17 +291,14 @@ build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
 
 # Built once, and deployed to one environment after the other.
 release: $(PACKAGED) .envs/runtime-3.13/ready
-	$(SAY) "dist/release.tar.gz: what sam build makes, packed"
+	$(SAY) "dist/release.zip: what sam build makes, packed"
 	@env MODEL=$(MODEL) .envs/sam/bin/sam build
-	@mkdir -p dist
-	@tar --create --sort=name --mtime=@315532800 --owner=0 --group=0 --numeric-owner .aws-sam/build | gzip -n > dist/release.tar.gz
-	@cd dist && sha256sum release.tar.gz > release.tar.gz.sha256
+	@.envs/build/bin/python -m build.release pack
 
 # PACKAGE_BUCKET, STACK_ROLE and BOUNDARY are outputs of infra/delivery.yaml; without them it is as by hand.
 deploy-%: .envs/sam/ready
-	$(SAY) "deploying dist/release.tar.gz to $*"
-	@cd dist && sha256sum --check --quiet release.tar.gz.sha256
-	@rm -rf .aws-sam/build && tar --extract --gzip --file dist/release.tar.gz
+	$(SAY) "deploying dist/release.zip to $*"
+	@.envs/sam/bin/python -m build.release unpack
 	@.envs/sam/bin/sam deploy --config-env $* \
 	  $(if $(PACKAGE_BUCKET),--no-resolve-s3 --s3-bucket $(PACKAGE_BUCKET)) $(if $(STACK_ROLE),--role-arn $(STACK_ROLE)) \
 	  $(if $(BOUNDARY),--parameter-overrides "$(call overrides,$*) PermissionsBoundaryArn=$(BOUNDARY)")

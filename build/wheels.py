@@ -78,7 +78,7 @@ def name_of(entry: str) -> str:
 
 def find_uv() -> str:
     """uv, as `make` installs it, as the extra `deploy` does, or on PATH. Raises BuildError."""
-    for place in (str(ROOT / ".envs/uv/bin"), sysconfig.get_path("scripts"), None):
+    for place in (str(ROOT / ".envs/uv/bin"), str(ROOT / ".envs/uv/Scripts"), sysconfig.get_path("scripts"), None):
         if found := shutil.which("uv", path=place):
             return found
     raise BuildError("uv, which fetches the wheels, is not here; install it with: pip install 'fenlei[deploy]'")

@@ -12,7 +12,7 @@ from pathlib import Path
 @contextmanager
 def serving(*bundles: Path, **environment: str) -> Iterator[str]:
     """Serves bundles on a free port of this machine, and gives the URL."""
-    command = [Path(sys.executable).parent / "fenlei", "serve", *bundles, "--port", "0"]
+    command = [sys.executable, "-m", "fenlei", "serve", *bundles, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=os.environ | environment) as process:
         try:
             assert process.stderr is not None

@@ -265,4 +265,5 @@ def activate(
         scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return (1 - smoothing) * normalised + smoothing / scaled.shape[1]
+    smoothed: NDArray[np.float64] = (1 - smoothing) * normalised + smoothing / scaled.shape[1]
+    return smoothed

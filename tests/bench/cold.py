@@ -3,7 +3,7 @@
 Each contender is started anew twenty times under AWS's runtime interface emulator, in turns, so that a slow moment of
 the machine hits them all; first with its files in the page cache, then without. The emulator starts the runtime at the
 first request, so that `first` is the time from spawning it to the first answer; `init` is what the emulator reports.
-Medians; warm requests of all starts together. Then what it would cost.
+Medians; warm requests of all starts together. Then what it would cost. Linux only, as the emulator is.
 """
 
 import argparse

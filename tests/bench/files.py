@@ -6,7 +6,7 @@ Throughput: read JSON lines, predict, write JSON lines, in processor time of one
 machine counts little; fenlei (the family that `auto` picks) and fastText take turns. Then the function itself over
 moto's server: N lines of jsonl.gz in, N lines out in the same order, and the memory that it took; and lines as long as
 a line may be, of which a model reads little. Ends with an error if these took over MEMORY_CEILING megabytes. A line
-that is one word has to be tokenized whole, and takes more.
+that is one word has to be tokenized whole, and takes more. Linux only: it keeps to one processor, and reads /proc.
 """
 
 import gzip

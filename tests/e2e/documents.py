@@ -22,4 +22,4 @@ def commands(document: Path) -> list[str]:
 def mentions() -> list[str]:
     """The commands that are named in sentences, as program, command and options; options alone belong to `fenlei`."""
     text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
-    return sorted(set(re.findall(r"`(?:\w+=\S+ )?((?:make|fenlei) [^`]+|--[a-z][^`]*)`", text)))
+    return sorted(set(re.findall(r"`(?:\w+=\S+ )?((?:python make\.py|make|fenlei) [^`]+|--[a-z][^`]*)`", text)))

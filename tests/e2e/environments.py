@@ -1,6 +1,5 @@
 """Environments that a wheel of this repository is installed into, each with a directory of its user's."""
 
-import csv
 import os
 import platform
 import re
@@ -80,13 +79,3 @@ def install(wheel: Path, directory: Path, extras: str) -> Installed:
     work = directory / "我的 texts"
     work.mkdir()
     return Installed(environment, work)
-
-
-def write_texts(path: Path) -> None:
-    """Two hundred lines that anything can learn."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("text", "label"))
-        for number in range(100):
-            writer.writerow((f"东西质量很好，第 {number} 次买，非常满意", "positive"))
-            writer.writerow((f"太差了，第 {number} 天就坏了，要退货", "negative"))

@@ -1,8 +1,8 @@
 """Every command of the documents is executed as it stands there, in their order, on files with the names they use.
 
-`fenlei` runs on small files, `aws` against moto's server, `make run` and `fenlei serve` until they answer. What other
-tests execute anyway is not done twice: it is listed here, with the test that does it. Benchmarks take too long: make
-only says what it would do.
+`fenlei` runs on small files, `aws` against moto's server, `make run`, `python make.py run` and `fenlei serve` until
+they answer. What other tests execute anyway is not done twice: it is listed here, with the test that does it.
+Benchmarks take too long: make only says what it would do.
 """
 
 import csv
@@ -26,6 +26,7 @@ from documents import DOCUMENTS, commands, mentions
 from support import ROOT
 from typer.main import get_command
 
+import make
 from handler.files import objects
 from handler.s3 import lambda_handler
 from tests.s3_events import IN, TWO_LINES, Invocation, s3_event
@@ -45,6 +46,7 @@ ELSEWHERE = {
     "make wheel": "tests/e2e/test_wheel.py::wheel",
     "pip install": "tests/e2e/test_wheel.py::trainer",
     "make image": "tests/e2e/test_image.py::image",
+    "make smoke": "tests/e2e/test_make.py::test_it_works_on_this_machine",
     "make audit": "tests/e2e/test_locks.py::test_without_a_database_it_says_that_it_did_not_run",
 }
 # What only make itself can say something about: what runs these tests, resolves anew, or takes long.
@@ -72,7 +74,10 @@ def here(*programs: str) -> list[str]:
 
 
 def test_every_command_is_executed_somewhere() -> None:
-    covered = [*here("fenlei", "aws", "tar", "."), *(c for c in here("make") if c.startswith((*ONLY_SAID, "make run")))]
+    covered = [
+        *here("fenlei", "python", "aws", "tar", "."),
+        *(c for c in here("make") if c.startswith((*ONLY_SAID, "make run"))),
+    ]
 
     assert len(ALL) > 30
     assert [command for command in ALL if command not in covered and not executed_elsewhere(command)] == []
@@ -98,6 +103,8 @@ def test_make_knows_the_target(command: str) -> None:
 @pytest.mark.parametrize("mention", mentions())
 def test_what_a_sentence_names_exists(mention: str) -> None:
     program, *words = mention.split() if not mention.startswith("--") else ["", *mention.split()]
+    if program == "python":
+        assert words[1] in make.GOALS
     if program == "make":
         assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     known = get_command(app).commands  # type: ignore[attr-defined] # a group's
@@ -191,7 +198,9 @@ def test_a_command_does_what_it_says(command: str, workspace: Path) -> None:
     assert output is None or any((workspace / output[1]).iterdir())
 
 
-@pytest.mark.parametrize("command", ["make run", *(c for c in here("fenlei") if c.startswith("fenlei serve"))])
+@pytest.mark.parametrize(
+    "command", ["make run", *here("python"), *(c for c in here("fenlei") if c.startswith("fenlei serve"))]
+)
 def test_a_server_answers(command: str, workspace: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -199,7 +208,7 @@ def test_a_server_answers(command: str, workspace: Path) -> None:
     process = subprocess.Popen(
         f"exec {command}",
         shell=True,
-        cwd=ROOT if command.startswith("make") else workspace,
+        cwd=workspace if command.startswith("fenlei") else ROOT,
         env=ENVIRONMENT | {"PORT": str(port)},
         start_new_session=True,
         stderr=subprocess.DEVNULL,

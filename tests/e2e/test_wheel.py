@@ -15,13 +15,14 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
-from environments import Installed, build_wheel, install, write_texts
+from environments import Installed, build_wheel, install
 from packaging.requirements import Requirement
 from sam import SAM
 from support import ROOT
 
 from build import archive
 from build.distribution import of_group
+from tests.smoke import write_texts
 
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
 # What a wheel is made of.

@@ -58,6 +58,7 @@ def test_what_only_some_requests_need_is_imported_late(module: str) -> None:
 # --- threads --------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells threads in /proc")
 def test_in_lambda_importing_numpy_starts_no_thread() -> None:
     code = "import handler.model.classifier, pathlib; print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
 

@@ -11,6 +11,9 @@ import yaml
 from cloudformation import read
 from support import ROOT
 
+import make
+from build import resolve
+
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 DELIVERY = read((ROOT / "infra/delivery.yaml").read_text(encoding="utf-8"))["Resources"]
 STACK = "fenlei-${Environment}"
@@ -98,14 +101,28 @@ def test_a_run_waits_or_gives_way_to_another(path: Path) -> None:
         assert workflow(path)["concurrency"]["cancel-in-progress"] == "false"
 
 
-def test_each_step_calls_a_target_of_the_makefile(path: Path) -> None:
+def test_each_step_calls_a_target_of_the_makefile_or_a_goal_of_make_py(path: Path) -> None:
     targets = re.findall(r"^([\w%-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
     for step in steps(path):
         if "run" in step:
-            called = re.fullmatch(r'make "?([\w-]+)(\$ENVIRONMENT)?"?( .+)?', step["run"])
+            called = re.fullmatch(r'(python make\.py|make) "?([\w-]+)(\$ENVIRONMENT)?"?( .+)?', step["run"])
             assert called, step["run"]
-            assert called[1] + ("%" if called[2] else "") in targets
+            assert called[2] + ("%" if called[3] else "") in (targets if called[1] == "make" else make.GOALS)
+
+
+def test_every_system_and_python_of_the_readme_takes_the_first_steps() -> None:
+    found = jobs(ROOT / ".github/workflows/ci.yml")
+    machines, serves = found["machines"]["strategy"]["matrix"], found["serves"]["strategy"]["matrix"]
+
+    assert {machine.partition("-")[0] for machine in machines["machine"]} == {"ubuntu", "macos", "windows"}
+    assert serves["machine"] == machines["machine"]
+    (last,) = [step["with"]["python-version"] for step in found["serves"]["steps"] if "setup-python" in str(step)]
+    assert (*machines["python"], last) == resolve.PYTHONS
+    for job in ("machines", "serves"):
+        on_windows = [step["run"] for step in found[job]["steps"] if step.get("if") == "runner.os == 'Windows'"]
+        elsewhere = [step["run"] for step in found[job]["steps"] if step.get("if") == "runner.os != 'Windows'"]
+        assert on_windows == [command.replace("make ", "python make.py ") for command in elsewhere] != []
 
 
 def test_nothing_from_outside_gets_into_a_command(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The pieces of the package build that need no wheels: archive, sizes, locks, costs."""
 
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def test_a_settled_tree_is_of_1980_and_readable_for_all(tmp_path: Path) -> None:
     archive.settle(tree)
 
     assert {path.stat().st_mtime for path in tree.rglob("*")} == {315532800}
-    assert {path.stat().st_mode & 0o777 for path in tree.rglob("*") if path.is_file()} == {0o644}
+    readable = 0o666 if sys.platform == "win32" else 0o644  # Windows knows read-only and not
+    assert {path.stat().st_mode & 0o777 for path in tree.rglob("*") if path.is_file()} == {readable}
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -189,11 +191,11 @@ def test_the_emulator_is_found_beside_the_sam_command_line_on_the_path(
     assert replay.find_emulator() == emulator
 
 
-@pytest.mark.parametrize("place", ["tree/.envs/uv/bin", "scripts", "bin"])
+@pytest.mark.parametrize("place", ["tree/.envs/uv/bin", "tree/.envs/uv/Scripts", "scripts", "bin"])
 def test_uv_is_found_where_make_or_pip_put_it_or_on_the_path(nothing_here: Path, place: str) -> None:
     with pytest.raises(BuildError, match=r"install it with: pip install 'fenlei\[deploy\]'"):
         wheels.find_uv()
 
-    uv = program(nothing_here / place / "uv")
+    uv = program(nothing_here / place / ("uv.exe" if sys.platform == "win32" else "uv"))
 
-    assert wheels.find_uv() == str(uv)
+    assert Path(wheels.find_uv()) == uv

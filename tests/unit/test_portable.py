@@ -1,10 +1,14 @@
-"""What lies in the repository works on every system: names of files, and text that is opened."""
+"""What lies in the repository works on every system: names of files, text that is opened, and what make is told."""
 
 import ast
+import re
 import subprocess
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from itertools import permutations
+from pathlib import Path
 
 import pytest
 from support import ROOT
@@ -14,6 +18,19 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", 
 SYMLINK = "120000"
 # Modules whose `open` takes no encoding, or wants bytes unless it is told otherwise.
 BYTES = ("gzip", "os", "tarfile", "zipfile")
+MAKEFILES = [ROOT / "Makefile", ROOT / "training/commands/project/Makefile"]
+# What macOS's make, which is GNU make 3.81, does not know or reads otherwise: from the NEWS of the releases after it.
+NEWER_THAN_3_81 = {
+    "3.82": r"^\.(ONESHELL|RECIPEPREFIX|SHELLFLAGS)\b|^(undefine|private)\b|: *private\b|^define .*=|--eval\b",
+    "4.0": r"^[^\t]*(!|::)=|^-?load |\$\((file|guile) |\$\(MAKE\).* (-O|--output-sync|--trace)\b",
+    "4.3": r"&:|\.EXTRA_PREREQS\b|\$\([^)]*#",
+    "4.4": r"\.(WAIT|NOTINTERMEDIATE)\b|\$\((let|intcmp) |--(shuffle|jobserver-style)\b",
+}
+# Programs, and options of programs, that Linux has and macOS has not.
+NOT_ON_MACOS = (
+    r"\b(sha256sum|nproc|tac|timeout|taskset|setsid|realpath|tar|gzip|xargs -r)\b"
+    r"|\b(mktemp|readlink|date|sed|cp|grep|sort) (-\w+ )*(-[pfdiPV]\b|--)|\becho -[en]\b"
+)
 
 
 def is_portable(name: str) -> bool:
@@ -61,6 +78,18 @@ def mode(call: ast.Call) -> str:
     first = [argument.value for argument in call.args[:2] if isinstance(argument, ast.Constant)]
     modes = [value for value in first if isinstance(value, str) and value and set(value) <= set("rwaxbt+")]
     return given(call).get("mode", "") or "".join(modes)
+
+
+def unknown_to_make_3_81(makefile: str) -> list[str]:
+    """The lines that GNU make 3.81 does not understand as today's does, each after the release that brought it."""
+    lines = [line for line in makefile.splitlines() if not line.startswith("#")]
+    return [f"{n}: {line}" for line in lines for n, newer in NEWER_THAN_3_81.items() if re.search(newer, line)]
+
+
+def patterns(makefile: str) -> list[str]:
+    """The targets that stand for many: of several that fit, 3.81 takes the first, and 3.82 the longest."""
+    targets = re.findall(r"^([\w.%/-]*%[\w.%/-]*):", makefile, re.MULTILINE)
+    return [target.replace("%", "*") for target in targets]
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +149,73 @@ def test_no_file_is_a_symbolic_link(modes: dict[str, str]) -> None:
 
 
 # ruff's rule for this (PLW1514) knows no `subprocess`, and a path only where it can tell that it is one.
-@pytest.mark.parametrize("room", ["handler", "training", "build", "tests"])
+@pytest.mark.parametrize("room", ["handler", "training", "build", "fenlei", "tests", "make.py"])
 def test_text_is_opened_in_an_encoding_that_the_code_names(room: str) -> None:
-    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / room).rglob("*.py")}
+    files = (ROOT / room).rglob("*.py") if (ROOT / room).is_dir() else [ROOT / room]
+    sources = {path: path.read_text(encoding="utf-8") for path in files}
     found = {str(path): calls for path, source in sources.items() if (calls := list(text_without_encoding(source)))}
 
     assert len(sources) > 0
     assert found == {}
+
+
+# --- make -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "release"),
+    [
+        (".ONESHELL:", "3.82"),
+        ("undefine MODEL", "3.82"),
+        ("run: private MODEL = other", "3.82"),
+        ("define recipe =", "3.82"),
+        ("HERE != pwd", "4.0"),
+        ("HERE ::= here", "4.0"),
+        ("\t$(file >list,$(FILES))", "4.0"),
+        ("\t@$(MAKE) -k -O -j2 lanes", "4.0"),
+        ("a.txt b.txt &: c.txt", "4.3"),
+        ("MARK := $(subst a,#,b)", "4.3"),
+        ("all: one .WAIT two", "4.4"),
+        ("define recipe", ""),
+        ("HERE := $(shell pwd)", ""),
+        ("\t@$(MAKE) -s -k -j2 lanes", ""),
+        ("model.json: | ready", ""),
+        ("# GNU make 4.0 has != and .ONESHELL", ""),
+    ],
+)
+def test_the_test_of_makefiles_sees_what_is_new(line: str, release: str) -> None:
+    assert unknown_to_make_3_81(line) == ([f"{release}: {line}"] if release else [])
+
+
+@pytest.mark.parametrize("path", MAKEFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_make_of_macos_reads_it_as_that_of_linux(path: Path) -> None:
+    makefile = path.read_text(encoding="utf-8")
+
+    assert unknown_to_make_3_81(makefile) == []
+    assert [pair for pair in permutations(patterns(makefile), 2) if fnmatch(*pair)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "portable"),
+    [
+        ("sha256sum a", False),
+        ("tar --extract --file a", False),
+        ("mktemp -p /tmp", False),
+        ("sed -i s/a/b/ c", False),
+        ("echo -e a", False),
+        ("ls | xargs -r rm", False),
+        ("log=$$(mktemp)", True),
+        ("cp a b && rm -rf c && mkdir -p d && printf a", True),
+        (".envs/sam/bin/sam deploy --config-env dev", True),
+    ],
+)
+def test_the_test_of_recipes_sees_what_macos_lacks(command: str, portable: bool) -> None:
+    assert bool(re.search(NOT_ON_MACOS, command)) is not portable
+
+
+@pytest.mark.parametrize("path", MAKEFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_recipes_call_what_macos_has(path: Path) -> None:
+    recipes = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("\t")]
+
+    assert len(recipes) > 0
+    assert [line for line in recipes if re.search(NOT_ON_MACOS, line)] == []

@@ -18,7 +18,7 @@ from training.learning.fit import descend
 from training.learning.job import Family, Fitted, Job, Spec
 from training.learning.ngrams import NgramDictionary, learn, pad
 from training.learning.vectors import EMBEDDING_WIDTH
-from training.learning.wide import Features, Wide, featurize, fit_wide, score_wide
+from training.learning.wide import Features, Floats, Wide, featurize, fit_wide, score_wide
 
 MODEL_BYTES = 4_400_000
 LEAST_TEXTS = 2
@@ -76,7 +76,7 @@ def ngram_bytes(spec: Spec) -> int:
     return spec.width + 6
 
 
-def fit_wide_part(job: Job, most: int) -> tuple[NgramDictionary, Wide, NDArray[np.float64], dict[str, float]]:
+def fit_wide_part(job: Job, most: int) -> tuple[NgramDictionary, Wide, Floats, dict[str, float]]:
     """The dictionary of `most` rows, the wide part, its development scores, and the setting it has."""
     ids = pad(job.train.ids, job.spec.max_tokens)
     orders = 3 if job.spec.width > 1 else 4
@@ -124,9 +124,7 @@ def best_wide(job: Job, train: Features, dev: Features) -> tuple[Wide, dict[str,
     return fitted[best], {"cost": cost, "naive_bayes_share": share}
 
 
-def best_mix(
-    job: Job, wide_dev: NDArray[np.float64], deep: Any, mixes: Sequence[float], by: Criterion | None
-) -> dict[str, float]:
+def best_mix(job: Job, wide_dev: Floats, deep: Any, mixes: Sequence[float], by: Criterion | None) -> dict[str, float]:
     """How much the deep part weighs, as its deviation over that of the wide part; ties go to what is nearest half.
 
     The best is what has the highest score in development, or the highest of `by`(logits, targets).

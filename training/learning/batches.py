@@ -68,5 +68,5 @@ def predict(model: Any, ids: Sequence[Sequence[int]], max_tokens: int) -> NDArra
     for i, length in enumerate(lengths):
         rows = np.flatnonzero(fits == i)
         if len(rows):
-            output[rows] = model.predict(pad([ids[row] for row in rows], length), batch_size=256, verbose=0)
+            output[rows] = model.predict(pad([ids[row] for row in rows.tolist()], length), batch_size=256, verbose=0)
     return output

@@ -95,7 +95,7 @@ class Classify(Task):
     def importance(self, targets: Targets) -> NDArray[np.float32]:
         """Texts of rarer labels count more if labels are skewed: with the root of how much rarer they are."""
         counts = np.bincount(targets, minlength=len(self.labels))
-        if counts.max() < SKEW * max(1, counts.min()):
+        if counts.max() < SKEW * max(1, int(counts.min())):
             return super().importance(targets)
         weights = np.sqrt(counts.max() / np.maximum(counts, 1))[targets]
         balanced: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)

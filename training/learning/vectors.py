@@ -30,7 +30,7 @@ def token_vectors(ids: Sequence[Sequence[int]], vocabulary: int, width: int = EM
     contexts = np.argsort(-counts, kind="stable")[: min(CONTEXTS, vocabulary)]
     table = _positive_mutual_information(_cooccurrences(ids, vocabulary, contexts))
     vectors = _left_singular_vectors(table, width, seed)
-    share = counts / max(1, counts.sum())
+    share = counts / max(1, int(counts.sum()))
     weighted = vectors * (RARITY / (RARITY + share))[:, None]
     weighted[0] = 0.0
     if weighted.shape[1] < width:
