@@ -168,16 +168,16 @@ PYTEST := env -u MAKEFLAGS -u MAKELEVEL .venv/bin/python -m pytest -q
 hooks: .venv/tools
 	@git config core.hooksPath .githooks
 
-# Two at a time, so the longest come first.
+# Three at a time, because tests also wait; the longest come first.
 LANES = $(patsubst %,test-%,training e2e documents exhaustive contract unit infra) $(PYTHONS:%=integration-%)
 
 TESTED = $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13) $(HANDLERS) $(MODEL)/manifest.json
 
 test: $$(TESTED) .venv/tools .envs/checkov/ready .envs/workflows/ready
-	@$(MAKE) -s -k -j2 $(LANES) lint
+	@$(MAKE) -s -k -j3 $(LANES) lint
 
 tests: $$(TESTED) .venv/tools
-	@$(MAKE) -s -k -j2 $(LANES)
+	@$(MAKE) -s -k -j3 $(LANES)
 
 # What a lane says comes at its end, in one piece.
 test-%: .venv/tools

@@ -158,9 +158,12 @@ def workspace(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     # From here on a training is a fork of a process that has imported TensorFlow.
     (directory / "bin").mkdir()
     shim = directory / "bin/fenlei"
-    shim.write_text(
-        f'#!/bin/sh\n[ "$1" = train ] || exec {shlex.quote(str(COMMAND))} "$@"\nexec {shlex.join(trainer())} "$@"\n'
-    )
+    lines = [
+        "#!/bin/sh",
+        f'[ "$1" = train ] || exec {shlex.quote(str(COMMAND))} "$@"',
+        f'exec {shlex.join(trainer())} "$@"',
+    ]
+    shim.write_text("\n".join(lines), encoding="utf-8")
     shim.chmod(0o755)
     return directory
 

@@ -161,7 +161,7 @@ def test_a_teacher_of_several_labels_is_refused_by_the_command(
 def test_an_encoder_with_a_teacher_is_trained_once(bundle_path: Path, tmp_path: Path) -> None:
     few = tmp_path / "few.csv"
     few.write_text(FOUR_LINES.replace(",0", ",positive").replace(",1", ",negative"), encoding="utf-8")
-    options = ("--checkpoint", write_checkpoint(tmp_path / "tiny", longest=16), "--epochs", 1, "--quantize", "none")
+    options = ("--checkpoint", write_checkpoint(tmp_path / "tiny", longest=8), "--epochs", 1, "--quantize", "none")
 
     alone = fenlei("train", few, *options, "-o", tmp_path / "alone")
     taught = fenlei("train", few, *options, "--teacher", bundle_path, "-o", tmp_path / "taught")
