@@ -33,8 +33,8 @@ class Ran(NamedTuple):
 
 @cache
 def trainer() -> list[str]:
-    """What to call to train: where a process can fork, a fork of one that has imported TensorFlow."""
-    if sys.platform == "win32":
+    """What to call to train: on Linux a fork of a process that has imported TensorFlow, which macOS may not survive."""
+    if sys.platform != "linux":
         return [str(COMMAND)]
     directory = tempfile.mkdtemp()
     python, path = [sys.executable, "-X", "utf8"], f"{directory}/socket"
