@@ -34,8 +34,8 @@ DEFAULTS = {"MODEL": DEFAULT_MODEL, "HOST": "127.0.0.1", "PORT": "8000"}
 # settings of the make that called this.
 NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MAKELEVEL")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-if WINDOWS:  # which has a code page for files and pipes
-    ENVIRONMENT["PYTHONUTF8"] = "1"
+# Windows has a code page for files and pipes, and in the C locale `python -m venv` fails below a name that is Chinese.
+ENVIRONMENT["PYTHONUTF8"] = "1"
 
 
 class Failed(Exception):
@@ -62,9 +62,18 @@ def make_environment() -> None:
     call(uv, "venv", "-q", "--allow-existing", "--python", sys.executable, ".venv")
     call(uv, "pip", "sync", "-q", "--python", ".venv", "--require-hashes", "build/locks/run.txt")
     call(uv, "pip", "install", "-q", "--python", ".venv", "--no-deps", "--no-build-isolation", "-e", ".")
+    point_at(ROOT, ROOT / ".venv")
     if TRAINS:
         load = "from training.learning.fit import load_tensorflow; load_tensorflow(); import training.learning.layers"
         call(program(".venv", "python"), "-c", load)
+
+
+def point_at(root: Path, environment: Path) -> None:
+    """Lets an environment find the code from where it is itself: the file that says where is read in the encoding of the
+    locale, UTF-8 mode or not, and where that has no letters for a directory's name, Python would not even start.
+    """
+    for path in environment.rglob("*fenlei*.pth"):
+        path.write_text(f"{os.path.relpath(root, path.parent)}\n", encoding="ascii")
 
 
 def make_tools() -> None:

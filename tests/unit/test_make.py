@@ -173,3 +173,15 @@ def test_another_python_is_told_which_ones_it_works_with(version: tuple[int, ...
 
 def test_an_older_python_reads_as_far_as_that_sentence() -> None:
     ast.parse((ROOT / "make.py").read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_an_environment_finds_the_code_by_a_path_without_a_letter_that_a_locale_may_lack(tmp_path: Path) -> None:
+    root = tmp_path / "a b 中文"
+    packages = root / ".venv/lib/python3.12/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "_fenlei.pth").write_text(str(root), encoding="utf-8")
+
+    make.point_at(root, root / ".venv")
+
+    written = (packages / "_fenlei.pth").read_text(encoding="ascii").strip()
+    assert (packages / written).resolve() == root.resolve()
