@@ -69,8 +69,8 @@ def make_environment() -> None:
 
 
 def point_at(root: Path, environment: Path) -> None:
-    """Lets an environment find the code from where it is itself: the file that says where is read in the encoding of the
-    locale, UTF-8 mode or not, and where that has no letters for a directory's name, Python would not even start.
+    """Lets an environment find the code from where it is itself: the file that says where is read in the encoding of
+    the locale, UTF-8 mode or not, and where that has no letters for the name of a directory, Python does not start.
     """
     for path in environment.rglob("*fenlei*.pth"):
         path.write_text(f"{os.path.relpath(root, path.parent)}\n", encoding="ascii")
