@@ -285,7 +285,7 @@ image: image-package
 # `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
 ARCHITECTURE ?= x86_64
 build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
-	@$(PACKAGE) --architecture $(ARCHITECTURE) --output $(ARTIFACTS_DIR)
+	@$(PACKAGE) --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
 
 # --- delivery: what .github/workflows/deploy.yml calls --------------------------------------------
 
