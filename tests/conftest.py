@@ -14,7 +14,6 @@ from support import FOUR_LINES, ROOT, Answer, Call, Start, answer
 
 from build.errors import BuildError
 from build.replay import Command, Function, find_emulator, running
-from fenlei.__main__ import start_again_in_utf8
 from handler.model.bundle import Bundle, load
 from handler.model.classifier import Classifier
 from handler.model.models import models
@@ -29,9 +28,6 @@ settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Files of these tests have names that the C locale has no letters for. What tests start is in the locale as it is.
-    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        start_again_in_utf8()
     config.addinivalue_line("markers", "accuracy: trains on a whole data set and measures (a minute or two)")
 
 
