@@ -17,6 +17,8 @@ from training.commands.serve import Context
 ROOT = Path(__file__).parents[1]
 # One Python for each interpreter: this one, and of the environments that hold only what ships the other one.
 OTHER = "3.13" if sys.version_info < (3, 12) else "3.11"
+# To run the handler as Lambda does, whose locale is UTF-8: in others NumPy cannot be imported below a Chinese name.
+PYTHON = [sys.executable, "-X", "utf8"]
 PYTHONS = [Path(sys.executable), *ROOT.glob(f".envs/handler-{OTHER}/bin/python")]
 # The classic example: one word turns the meaning round.
 FOUR_LINES = "text,label\n我喜欢编程,0\n我不喜欢编程,1\n我喜欢运动,0\n我不喜欢运动,1\n"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PYTHON
 
 from handler.model.bundle import Bundle
 from handler.model.interpreter import MEMORY_OF_ONE_PROCESSOR, processors
@@ -22,7 +23,7 @@ def python(code: str, **environment: str) -> str:
     """Runs code in a process of its own, as if in Lambda if `environment` says so; gives what it prints."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENBLAS_", "MODEL_"))}
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [*PYTHON, "-c", code],
         cwd=ROOT,
         env=plain | environment,
         capture_output=True,

@@ -4,7 +4,6 @@ import hashlib
 import os
 import socket
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support import PYTHON
 
 from handler.errors import BundleError
 from handler.model.bundle import SHIPPED, Bundle
@@ -65,7 +65,7 @@ def store(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [*PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(port)
@@ -93,7 +93,7 @@ def start(directory: Path, url: str, sha256: str, key: str = "bundle.tar.gz", **
     directory.mkdir(exist_ok=True)
     own = {"AWS_ENDPOINT_URL": url, "MODEL_URI": f"s3://models/{key}", "MODEL_SHA256": sha256, "AWS_MAX_ATTEMPTS": "1"}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **KEYS, **own, **more}
-    command = [sys.executable, "-c", PROGRAM, str(directory)]
+    command = [*PYTHON, "-c", PROGRAM, str(directory)]
     ran = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert "Traceback" not in ran.stderr
     # ai-edge-litert tells which delegate it made.

@@ -28,6 +28,7 @@ from urllib.parse import unquote
 
 import pytest
 from cloud import Application, Cloud, Queue, refuse
+from support import PYTHON
 
 from handler.files import batch
 from handler.files.batch import answer, windows
@@ -166,7 +167,7 @@ def workers(aws: Cloud, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]
         started = []
         for _ in range(WORKERS):
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.mortal"],
+                [*PYTHON, "-m", "tests.mortal"],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PYTHON
 
 ROOT = Path(__file__).parents[2]
 HANDLER_ONLY = Path(sys.prefix).name.startswith("handler-")
@@ -34,7 +35,7 @@ def test_nothing_of_training_is_installed(module: str) -> None:
 def test_the_handler_imports_nothing_that_makes_a_cold_start_slow() -> None:
     code = "import handler.api, json, sys; print(json.dumps(sorted(sys.modules)))"
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run([*PYTHON, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
 
     imported = set(json.loads(done.stdout))
     assert {"handler.api", "tokenizers", "numpy"} <= imported
@@ -44,7 +45,7 @@ def test_the_handler_imports_nothing_that_makes_a_cold_start_slow() -> None:
 def test_the_function_for_files_in_s3_needs_boto3_and_nothing_else_that_is_slow() -> None:
     code = "import handler.s3, json, sys; print(json.dumps(sorted(sys.modules)))"
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    done = subprocess.run([*PYTHON, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
 
     imported = set(json.loads(done.stdout))
     assert {"handler.s3", "botocore.exceptions"} <= imported
