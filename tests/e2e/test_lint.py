@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from bulk_machine import definition
 from sam import SAM
 from support import ROOT
 
@@ -44,12 +45,6 @@ def machine(folder: Path, definition: dict[str, Any]) -> Path:
     path = folder / "machine.json"
     path.write_text(json.dumps({"Resources": {"Machine": one}}), encoding="utf-8")
     return path
-
-
-def definition() -> dict[str, Any]:
-    source = (ROOT / "infra/bulk.asl.json").read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(source.replace("${", "{"))  # what the stack fills in
-    return read
 
 
 def lint(templates: list[Path]) -> subprocess.CompletedProcess[str]:
