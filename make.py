@@ -119,7 +119,7 @@ def bring_model(model: str) -> None:
         raise Failed(f"{model} is not there; train it with: fenlei train texts.csv -o {model}")
     bring(READY)
     if not there:
-        say("training the default model (at most 2 minutes)")
+        say("training the default model (some minutes)")
         call(program(".venv", "fenlei"), "train", "--dataset", "reviews-zh", "-o", model)
 
 
