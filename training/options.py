@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.read import Columns
+from training.data.formats.rows import Columns
 from training.data.tokenizer import check_kind
 from training.errors import InputError
 from training.families import get_family

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.data.audit import unseen
-from training.data.read import Cleaning, Columns, Example, clean, read
+from training.data.formats.rows import Columns
+from training.data.read import Cleaning, Example, clean, read
 from training.learning.fit import load_tensorflow
 from training.learning.job import Controls
 from training.learning.tasks import macro_f1

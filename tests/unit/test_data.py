@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.data.datasets import read_dataset
+from training.data.formats.rows import Columns
 from training.data.read import (
     DEFAULT_COLUMNS,
     Cleaning,
-    Columns,
     Example,
     Splits,
     check_labels,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.data.read import Columns
+from training.data.formats.rows import Columns
 from training.errors import InputError
 from training.options import Model, Options, Texts, make_plan
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from handler.model.bundle import Needs
 
 if TYPE_CHECKING:
-    from training.data.read import Columns
+    from training.data.formats.rows import Columns
 
 messages = Console(stderr=True, highlight=False)
 
@@ -21,7 +21,7 @@ ColumnNames = Annotated[
 
 
 def columns_of(names: str, text: str, label: str) -> "Columns":
-    from training.data.read import Columns
+    from training.data.formats.rows import Columns
 
     return Columns(text, label, tuple(name.strip() for name in names.split(",") if name.strip()))
 

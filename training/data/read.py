@@ -1,13 +1,9 @@
 """Labelled texts: reading them, cleaning them, splitting them."""
 
-import csv
-import gzip
 import hashlib
-import json
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,14 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.data.formats.any_file import rows_of
+from training.data.formats.rows import Columns, cell
 from training.errors import InputError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
 HELD_OUT_SHARE = 0.1
 SEPARATOR = "|"
 _SPACES = re.compile(r"\s+")
-# JSON can escape them alone, Unicode knows them in pairs only.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Example(NamedTuple):
@@ -31,14 +26,6 @@ class Example(NamedTuple):
     text: str
     label: str
     line: int = 0
-
-
-class Columns(NamedTuple):
-    """How to find the columns: `names` are those of a file that has no header; no label column is an empty one."""
-
-    text: str = "text"
-    label: str = "label"
-    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -93,21 +80,17 @@ DEFAULT_COLUMNS = Columns()
 
 
 def read(path: Path, columns: Columns = DEFAULT_COLUMNS) -> list[Example]:
-    """Reads a .csv, .tsv or .jsonl file, each also as .gz, in UTF-8.
+    """Reads a file of labelled texts, of any format in training/data/formats/.
 
     Raises InputError that names the file and the line.
     """
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    if not suffixes or suffixes[-1] not in SUFFIXES:
-        raise InputError(f"{path} is none of {', '.join(SUFFIXES)} (or these with .gz); rename or convert it.")
-    rows = _json_rows(path) if suffixes[-1] == ".jsonl" else _table_rows(path, suffixes[-1], columns)
     examples = []
-    for number, row in rows:
-        text = _cell(path, number, row, columns.text)
-        label = _cell(path, number, row, columns.label) if columns.label else ""
+    for row in rows_of(path, columns):
+        text = cell(path, row, columns.text)
+        label = cell(path, row, columns.label) if columns.label else ""
         if columns.label and not label.strip():
-            raise InputError(f"{path} line {number}: the {columns.label!r} column is empty; every text needs one.")
-        examples.append(Example(squeeze(text), label.strip(), number))
+            raise InputError(f"{path} line {row[0]}: the {columns.label!r} column is empty; every text needs one.")
+        examples.append(Example(squeeze(text), label.strip(), row[0]))
     if not examples:
         raise InputError(f"{path} holds no labelled texts; give a file with the columns text and label.")
     return examples
@@ -201,73 +184,3 @@ def _hold_out(strata: Sequence[str], share: float, generator: np.random.Generato
             quota[strata[i]] -= 1
             taken.add(i)
     return taken
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Decodes line by line, so that an error can name the line."""
-    number = 0
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; check the path.") from None
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path} line {number} is not UTF-8; convert the file, for example: iconv -f GB18030 -t UTF-8."
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read after line {number}: {error}; fetch it again.") from None
-
-
-def _table_rows(path: Path, suffix: str, columns: Columns) -> Iterator[tuple[int, dict[str, str]]]:
-    csv.field_size_limit(2**31 - 1)
-    if suffix == ".csv":
-        reader = csv.reader(_lines(path), strict=True)
-    else:
-        reader = csv.reader(_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
-    try:
-        names = list(columns.names) or [name.strip() for name in next(reader, [])]
-        for wanted in (columns.text, columns.label):
-            if names and wanted and wanted not in names:
-                raise InputError(
-                    f"{path} has no column {wanted!r}, only: {', '.join(names)[:200]}; name the columns with "
-                    "--text-column and --label-column, or with --columns label,text if there is no header."
-                )
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise InputError(
-                    f"{path} line {reader.line_num} has {len(row)} fields instead of {len(names)}; "
-                    "check its separators and quotes."
-                )
-            yield reader.line_num, dict(zip(names, row, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path} line {reader.line_num} is not valid {suffix[1:].upper()}: {error}.") from None
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} line {number} is not JSON: {error}.") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path} line {number} is not a JSON object with text and label.")
-        yield number, row
-
-
-def _cell(path: Path, number: int, row: dict[str, object] | dict[str, str], name: str) -> str:
-    value = row.get(name)
-    if value is None:
-        raise InputError(f"{path} line {number} has no {name!r}, only: {', '.join(row)[:200]}.")
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f"{path} line {number}: {name!r} is not a text but {json.dumps(value)[:50]}.")
-    if "\0" in str(value):
-        raise InputError(f"{path} line {number} holds a NUL byte; the file is damaged or is not text.")
-    if _SURROGATE.search(str(value)):
-        raise InputError(f"{path} line {number} holds half of a surrogate pair, which is no character; remove it.")
-    return str(value)
