@@ -137,20 +137,26 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     )
 
 
-def scikit_learn(data: Data, kind: str, directory: Path) -> Row:
-    """TF-IDF of character 1-3-grams (English: words 1-2) and a linear classifier; its cost is chosen on dev."""
+def linear_pipeline(kind: str, cost: float, chinese: bool, **options: Any) -> Any:
+    """TF-IDF of character 1-3-grams (English: words 1-2) and a linear classifier, not fitted yet."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    def pipeline(cost: float) -> Any:
-        grams = {"analyzer": "char", "ngram_range": (1, 3)} if data.chinese else {"ngram_range": (1, 2)}
-        linear = LinearSVC(C=cost) if kind == "LinearSVC" else LogisticRegression(C=10 * cost, max_iter=1000)
-        return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True, **grams), linear)
+    grams = {"analyzer": "char", "ngram_range": (1, 3)} if chinese else {"ngram_range": (1, 2)}
+    if kind == "LinearSVC":
+        linear = LinearSVC(C=cost, **options)
+    else:
+        linear = LogisticRegression(C=10 * cost, max_iter=1000, **options)
+    return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True, **grams), linear)
+
+
+def scikit_learn(data: Data, kind: str, directory: Path) -> Row:
+    """TF-IDF of character 1-3-grams (English: words 1-2) and a linear classifier; its cost is chosen on dev."""
 
     def fitted(cost: float, examples: list[Example]) -> Any:
-        return pipeline(cost).fit([e.text for e in examples], [e.label for e in examples])
+        return linear_pipeline(kind, cost, data.chinese).fit([e.text for e in examples], [e.label for e in examples])
 
     started = time.perf_counter()
     texts, labels = [e.text for e in data.dev], [e.label for e in data.dev]

@@ -1,0 +1,1 @@
+"""Training where texts are not many, short, balanced and all different: a module a regime."""

@@ -1,0 +1,29 @@
+"""Texts that stand there twice, in another case and with other punctuation: what is held out must hold none of them."""
+
+from pathlib import Path
+
+from tests.bench.regimes.row import Row, percent
+from tests.bench.regimes.training import on, part, trained_on
+
+ROWS = 1000
+# Two deviations of the difference between two scores of about 78 %, on 200 texts and on 1,821.
+NOISE = 0.062
+
+
+def measure(data: Path) -> list[Row]:
+    rows = part(data, "sst2/train", ROWS)
+    copies = [example._replace(text=f"{example.text.upper()} !") for example in rows]
+    trained = trained_on([*rows, *copies])
+    assert trained.evaluation is not None
+    held_out = trained.evaluation.summary["accuracy"]
+    official = on(trained, part(data, "sst2/test"))["accuracy"]
+    return [
+        Row(
+            f"near-copies: {ROWS:,} sst2 rows, and each in capitals with ' !'",
+            "held out 98.0 %, official test 70.3",
+            f"held out {percent(held_out)} %, official test {percent(official)}",
+            "",
+            "held out within noise of the official test",
+            abs(held_out - official) <= NOISE,
+        )
+    ]
