@@ -38,6 +38,7 @@ def write_checkpoint(
         pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
     if roberta:
         pieces[:5] = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        pieces += ["▁", ":"]
         (directory / "tokenizer.json").write_text(json.dumps(unigram(pieces)), encoding="utf-8")
     else:
         (directory / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")

@@ -21,7 +21,7 @@ from tests.support import PYTHONS, ROOT
 from training.data.formats.rows import Columns
 from training.data.read import read
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
-from training.families.encoder import MAX_TOKENS, lengths
+from training.families.encoder import LONGEST, lengths
 
 TEXTS = 200
 
@@ -44,7 +44,7 @@ for model in sorted(directory.glob("*.tflite")):
 
 def encode(checkpoint: Checkpoint, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of texts, as training cuts them."""
-    checkpoint.tokenizer.enable_truncation(MAX_TOKENS)
+    checkpoint.tokenizer.enable_truncation(LONGEST - checkpoint.ends)
     return [row.ids for row in checkpoint.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
@@ -57,7 +57,7 @@ def embed(
     from training.learning.ngrams import pad
     from training.shipping.convert import convert
 
-    longest = next(n for n in lengths(MAX_TOKENS) if n >= max(map(len, ids)))
+    longest = next(n for n in lengths(LONGEST - checkpoint.ends, checkpoint.ends) if n >= max(map(len, ids)))
     encoder = build_encoder(checkpoint, longest)
     measure_inputs(encoder.pooled, ids)
     found: dict[tuple[str, str], Vectors] = {}
@@ -107,7 +107,7 @@ def by_onnx(file: Path, checkpoint: Checkpoint, ids: Sequence[Sequence[int]]) ->
     import onnxruntime
 
     run: Callable[..., Any] = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run
-    around = [np.array([[checkpoint.start, *row, checkpoint.end]], np.int64) for row in ids]
+    around = [np.array([[*checkpoint.before, *row, checkpoint.end]], np.int64) for row in ids]
     return np.concatenate([run(None, {"ids": row})[0] for row in around])
 
 

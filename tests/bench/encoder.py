@@ -22,11 +22,10 @@ from handler.model.bundle import EMBED, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
 from tests.bench.operators import Costs, of_onnx_runtime, of_tensorflow_lite
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
-from training.encoders.configuration import ENDS
-from training.families.encoder import MAX_TOKENS, lengths
+from training.families.encoder import LONGEST, lengths
 
 ROUNDS, WARM = 100, 10
-TYPICAL = 32 - ENDS
+TYPICAL = 32
 FUSED = "com.microsoft"
 
 
@@ -38,7 +37,8 @@ def main(checkpoint_path: Path) -> None:
     from training.encoders.transformer import build_encoder, measure_inputs
 
     checkpoint = open_checkpoint(checkpoint_path)
-    encoder, sizes = build_encoder(checkpoint, MAX_TOKENS), lengths(MAX_TOKENS)
+    most = LONGEST - checkpoint.ends
+    encoder, sizes = build_encoder(checkpoint, most), lengths(most, checkpoint.ends)
     measure_inputs(encoder.pooled, [list(range(2000, 2064))])
     model = convert({EMBED: encoder.embed}, [Signature(1, length) for length in sizes], "dynamic")
     print(f"dynamic, {len(model) / 1e6:.1f} MB, on {RUNTIME}; milliseconds a text")
@@ -49,13 +49,13 @@ def main(checkpoint_path: Path) -> None:
         for length in sizes:
             for threads in (1, 2):
                 ours = runner(model, length, threads)
-                small, exact = (session(file, length + ENDS, threads) for file in files)
+                small, exact = (session(file, length + checkpoint.ends, threads) for file in files)
                 figures = interleaved([ours, small, exact])
                 times = " | ".join(f"{figure:.2f}" for figure in (*figures[:2], figures[0] / figures[1], figures[2]))
-                print(f"| {length + ENDS} | {threads} | {times} |", flush=True)
-        ids = np.arange(2000, 2000 + TYPICAL + ENDS, dtype=np.int64)[None]
-        typical = convert({EMBED: encoder.embed}, [Signature(1, TYPICAL)], "dynamic")
-        print_costs(RUNTIME, of_tensorflow_lite(typical, ids[:, :TYPICAL].astype(np.int32)))
+                print(f"| {length + checkpoint.ends} | {threads} | {times} |", flush=True)
+        ids = np.arange(2000, 2000 + TYPICAL, dtype=np.int64)[None]
+        typical = convert({EMBED: encoder.embed}, [Signature(1, TYPICAL - checkpoint.ends)], "dynamic")
+        print_costs(RUNTIME, of_tensorflow_lite(typical, ids[:, : TYPICAL - checkpoint.ends].astype(np.int32)))
         print_costs("ONNX Runtime int8", of_onnx_runtime(files[0], ids))
 
 

@@ -18,9 +18,10 @@ from support import ROOT
 
 from training.data.read import Example
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.prefix import prefix_of
 from training.errors import InputError
 from training.families import get_family
-from training.families.encoder import check_memory, likelihood, start_from
+from training.families.encoder import check_memory, lengths, likelihood, start_from
 from training.learning.tasks import Classify, Regress
 from training.shipping.quantized import float_tolerance
 
@@ -106,9 +107,61 @@ def test_the_graph_says_what_the_formulas_say(tmp_path: Path, architecture: str)
     found = predict(build_encoder(checkpoint, 30).embed, ids, 30)
 
     for row, vector in zip(ids, found, strict=True):
-        theirs = [checkpoint.order[i] for i in [checkpoint.start, *row, checkpoint.end]]
+        theirs = [checkpoint.order[i] for i in [*checkpoint.before, *row, checkpoint.end]]
         expected = reference(tmp_path / "tiny", theirs).mean(axis=0)
         assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+def test_what_an_encoder_was_trained_to_read_before_each_text_is_put_there_by_the_graph(tmp_path: Path) -> None:
+    from training.learning.batches import predict
+    from training.learning.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.encoders.transformer import build_encoder
+
+    # GIVEN a tokenizer that reads the prefix and a text one after the other as it reads both at once
+    directory = write_checkpoint(tmp_path / "multilingual-e5-small", "xlm-roberta")
+    checkpoint = open_checkpoint(directory)
+    alone, after = (checkpoint.tokenizer.encode(text, add_special_tokens=False).ids for text in ("好", "query: 好"))
+    assert after == [*checkpoint.before[1:], *alone]
+
+    found = predict(build_encoder(checkpoint, 28).embed, [alone], 28)[0]
+
+    expected = reference(directory, [checkpoint.order[i] for i in (checkpoint.before[0], *after, checkpoint.end)]).mean(
+        axis=0
+    )
+    assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+    assert checkpoint.max_tokens + checkpoint.ends == checkpoint.shape.longest
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "prefix"),
+    [
+        ("multilingual-e5-small", None, "query: "),
+        ("E5-base-v2", None, "query: "),
+        ("multilingual-e5-large-instruct", None, ""),
+        ("all-MiniLM-L6-v2", None, ""),
+        ("e5-small", {"prompts": {"query": "q: "}, "default_prompt_name": None}, "query: "),
+        ("tiny", {"prompts": {"query": "q: ", "passage": "p: "}, "default_prompt_name": "passage"}, "p: "),
+        ("e5-small", {"prompts": {"none": ""}, "default_prompt_name": "none"}, ""),
+    ],
+)
+def test_the_prefix_is_the_default_prompt_or_goes_with_the_name(
+    tmp_path: Path, name: str, settings: dict[str, Any] | None, prefix: str
+) -> None:
+    if settings is not None:
+        (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(settings), encoding="utf-8")
+
+    assert prefix_of(tmp_path, name) == prefix
+
+
+@pytest.mark.parametrize(("ends", "longest"), [(2, 62), (4, 28), (12, 20), (20, 236)])
+def test_every_static_length_has_room_for_a_text(ends: int, longest: int) -> None:
+    found = lengths(longest, ends)
+
+    assert found == sorted(set(found))
+    assert found[0] >= 1
+    assert found[-1] == longest
 
 
 def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> None:
@@ -175,7 +228,7 @@ def test_of_the_special_tokens_that_mpnet_has_twice_its_own_are_taken(tmp_path: 
 
     checkpoint = open_checkpoint(directory)
 
-    taken = [checkpoint.order[i] for i in (0, 1, checkpoint.start, checkpoint.end)]
+    taken = [checkpoint.order[i] for i in (0, 1, *checkpoint.before, checkpoint.end)]
     assert [pieces[i] for i in taken] == ["<pad>", "[UNK]", "<s>", "</s>"]
     assert {"[PAD]", "[CLS]", "[SEP]", "<unk>"} < set(pieces)
 
@@ -188,7 +241,7 @@ def test_a_text_that_holds_a_special_token_is_only_text(tmp_path: Path, architec
 
     ids = checkpoint.tokenizer.encode(f"好 {name} 好", add_special_tokens=False).ids
 
-    assert not {0, checkpoint.start, checkpoint.end} & set(ids)
+    assert not {0, *checkpoint.before, checkpoint.end} & set(ids)
 
 
 def test_the_tokenizer_that_the_checkpoint_brings_cuts_nothing_by_itself(tmp_path: Path) -> None:
@@ -253,6 +306,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "damaged weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 99), "is damaged"),
     "no tokenizer": (lambda d: (d / "vocab.txt").unlink(), r"neither tokenizer\.json nor vocab\.txt"),
     "tokenizer": (overwrite("tokenizer.json", "{}"), "is not a tokenizer"),
+    "prompt": (
+        overwrite("config_sentence_transformers.json", '{"default_prompt_name": "query"}'),
+        "'default_prompt_name' is 'query', and 'prompts' holds no text of that name",
+    ),
     "no separator": (without_piece("[SEP]"), r"has no token \[SEP\] or </s>"),
     "no padding": (without_piece("[PAD]"), r"has no token \[PAD\] or <pad>"),
     "vocabulary": (overwrite("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]"), "do not belong together"),
@@ -365,7 +422,7 @@ def minilm() -> Path:
 def test_minilm_is_read_with_all_its_weights(minilm: Path) -> None:
     checkpoint = open_checkpoint(minilm)
 
-    assert checkpoint.shape.max_tokens == 510
+    assert checkpoint.max_tokens == 510
     assert checkpoint.parameters == 22_565_376
     assert checkpoint.tokenizer.encode("a good film", add_special_tokens=False).tokens == ["a", "good", "film"]
 
@@ -381,7 +438,7 @@ def test_minilm_embeds_as_the_formulas_do_and_nearly_so_when_quantised(minilm: P
     sentences = [" ".join(part.split()) for part in words.replace("\n\n", ". ").split(". ")]
     checkpoint = open_checkpoint(minilm)
     ids = encode(checkpoint, [text[:100] for text in sentences if len(text) > 20][:50])
-    rows = [[checkpoint.order[i] for i in (checkpoint.start, *row, checkpoint.end)] for row in ids]
+    rows = [[checkpoint.order[i] for i in (*checkpoint.before, *row, checkpoint.end)] for row in ids]
     means = np.array([reference(minilm, row).mean(axis=0) for row in rows])
     expected = means / np.linalg.norm(means, axis=1, keepdims=True)
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.encoders.configuration import ENDS, Shape, read_json, shape_of
+from training.encoders.configuration import Shape, read_json, shape_of
+from training.encoders.prefix import prefix_of
 from training.encoders.vocabulary import tokenizer_of
 from training.encoders.weights import Floats, check, open_weights, read
 from training.errors import InputError
@@ -20,21 +21,27 @@ class Checkpoint(NamedTuple):
     """An encoder that was checked: its sizes, where it is, and its tokenizer.
 
     `order` permutes the rows of the embedding table, so that padding is token 0 and what is unknown token 1, as in
-    every graph of ours; the tokenizer gives the ids after that. `start` and `end` are the tokens around each text.
+    every graph of ours; the tokenizer gives the ids after that. `before` and `end` are the tokens around each text:
+    the special ones, and after the first those of the prefix that the encoder was trained with.
     """
 
     directory: Path
     shape: Shape
     tokenizer: Tokenizer
     order: list[int]
-    start: int
+    before: tuple[int, ...]
     end: int
     parameters: int
 
     @property
     def ends(self) -> int:
         """How many tokens the graph puts around each text."""
-        return ENDS
+        return len(self.before) + 1
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text in tokens, without those around it."""
+        return self.shape.longest - self.ends
 
     def tensors(self) -> dict[str, Floats]:
         """Every weight by our names, in float32: kernels [in, out], tables [rows, width].
@@ -55,4 +62,5 @@ def open_checkpoint(directory: Path) -> Checkpoint:
     with open_weights(directory) as file:
         parameters = sum(int(np.prod(size)) for size in check(file, shape).values())
     tokenizer, special, order = tokenizer_of(directory, shape)
-    return Checkpoint(directory, shape, tokenizer, order, special["start"], special["end"], parameters)
+    prefix = tokenizer.encode(prefix_of(directory, directory.name).strip(), add_special_tokens=False).ids
+    return Checkpoint(directory, shape, tokenizer, order, (special["start"], *prefix), special["end"], parameters)

@@ -22,8 +22,6 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
-# The first and the last token of each text.
-ENDS = 2
 # Of distances between tokens: a near and a far one before a token, and as many after it.
 FEWEST_RANGES = 4
 
@@ -48,9 +46,9 @@ class Shape(NamedTuple):
     ranges: int
 
     @property
-    def max_tokens(self) -> int:
-        """The longest text in tokens, without the two at its ends."""
-        return self.positions - self.first - ENDS
+    def longest(self) -> int:
+        """The longest text in tokens, with those around it."""
+        return self.positions - self.first
 
 
 def read_json(path: Path) -> dict[str, Any]:

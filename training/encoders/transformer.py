@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from training.encoders.checkpoint import Checkpoint
-from training.encoders.configuration import ENDS, Shape
+from training.encoders.configuration import Shape
 from training.encoders.weights import Floats
 from training.learning.adversarial import Disturb
 from training.learning.layers import Table, inverse_root
@@ -97,20 +97,20 @@ class Normalization(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Surround(keras.layers.Layer):  # type: ignore[misc]
-    """Puts `start` before each text and `end` after its last token: int32 [batch, length] -> [batch, length + 2].
+    """Puts tokens before each text and one after its last: int32 [batch, length] -> [batch, length + all of these].
 
-    Also gives what is text: float32 [batch, length + 2], 1 or 0.
+    Also gives what is text: float32 of the same shape, 1 or 0.
     """
 
-    def __init__(self, start: int, end: int, **options: Any) -> None:
+    def __init__(self, before: Sequence[int], end: int, **options: Any) -> None:
         super().__init__(**options)
-        self.start, self.end = start, end
+        self.before, self.end = tuple(before), end
 
     def call(self, token_ids: Any) -> tuple[Any, Any]:
         column = tf.zeros_like(token_ids[:, :1])
-        around = tf.concat([column + self.start, token_ids, column], axis=1)
+        around = tf.concat([column + tf.constant([self.before]), token_ids, column], axis=1)
         place = tf.range(tf.shape(around)[1])[None]
-        last = 1 + tf.reduce_sum(tf.cast(token_ids > 0, tf.int32), axis=1, keepdims=True)
+        last = len(self.before) + tf.reduce_sum(tf.cast(token_ids > 0, tf.int32), axis=1, keepdims=True)
         around += self.end * tf.cast(tf.equal(place, last), tf.int32)
         return around, tf.cast(place <= last, tf.float32)
 
@@ -132,17 +132,17 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     """Builds the graph and sets the weights. Raises InputError as `Checkpoint.tensors` does."""
     shape, tensors = checkpoint.shape, checkpoint.tensors()
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    ids, present = Surround(checkpoint.start, checkpoint.end)(token_ids)
+    ids, present = Surround(checkpoint.before, checkpoint.end)(token_ids)
     tokens = Table(shape.tokens, shape.width, "zeros")
     tokens.table.assign(tensors["tokens"])
     disturb = Disturb()
-    positions = Positions(tensors["positions"][: max_tokens + ENDS])
+    positions = Positions(tensors["positions"][: max_tokens + checkpoint.ends])
     norm = Normalization(tensors["norm.scale"], tensors["norm.shift"], shape.epsilon)
     hidden = layers.Dropout(shape.dropout)(norm(positions(disturb(tokens(ids)))))
     scores = Mask()(present)
     blocks: list[list[Any]] = [[tokens, positions, norm]]
     if "distances" in tensors:
-        distances = Distances(tensors["distances"], max_tokens + ENDS)
+        distances = Distances(tensors["distances"], max_tokens + checkpoint.ends)
         scores = distances(scores)
         blocks[0].append(distances)
     for number in range(shape.blocks):

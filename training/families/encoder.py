@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from handler.model.classifier import activate
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
-from training.encoders.configuration import ENDS
 from training.errors import InputError
 from training.learning.batches import predict
 from training.learning.calibrate import log_loss, temperature
@@ -32,7 +31,7 @@ from training.learning.soft_labels import Distil
 from training.learning.tasks import Task
 
 # Self-attention costs the square of the length, and longer texts are rare.
-MAX_TOKENS = 256 - ENDS
+LONGEST = 256
 SHORTEST = 8
 # A narrow encoder takes larger steps: 4e-5 at a width of 768. Each block takes a share of the step of the one above it.
 STEP_BY_WIDTH = 3e-2
@@ -66,7 +65,8 @@ def start_from(family: Family, directory: Path, tune: str) -> Family:
     check_memory(checkpoint, available_bytes())
     return family._replace(
         pretrained=Pretrained(checkpoint, blocks),
-        max_tokens=min(MAX_TOKENS, checkpoint.shape.max_tokens),
+        max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
+        lengths=partial(lengths, ends=checkpoint.ends),
         learning_rate=HEAD_STEP if blocks == 0 else STEP_BY_WIDTH / checkpoint.shape.width,
     )
 
@@ -100,12 +100,12 @@ def check_memory(checkpoint: Checkpoint, available: float) -> None:
         )
 
 
-def lengths(max_tokens: int) -> list[int]:
-    """The static input lengths: with the two ends, halves of the longest down to 8."""
-    whole = [max_tokens + ENDS]
-    while whole[0] > SHORTEST:
-        whole.insert(0, max(SHORTEST, whole[0] // 2))
-    return [length - ENDS for length in whole]
+def lengths(max_tokens: int, ends: int) -> list[int]:
+    """The static input lengths: with the tokens around a text, halves of the longest down to 8."""
+    whole = [max_tokens + ends]
+    while whole[0] > max(SHORTEST, ends + 1):
+        whole.insert(0, max(SHORTEST, ends + 1, whole[0] // 2))
+    return [length - ends for length in whole]
 
 
 def fit(job: Job) -> Fitted:
@@ -208,8 +208,7 @@ FAMILY = Family(
     fit=fit,
     tokenizer="pre-trained",
     vocabulary=0,
-    max_tokens=MAX_TOKENS,
+    max_tokens=LONGEST,
     epochs=4,
     batch_size=32,
-    lengths=lengths,
 )
