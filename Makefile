@@ -132,8 +132,8 @@ e5: .envs/e5/ready
 
 sam: .envs/sam/ready
 
-# checkov looks for what is insecure in templates; the AWS command line runs what the documents say.
-.envs/checkov/ready .envs/aws/ready: .envs/%/ready: $(LOCKS)/%.txt .envs/uv/ready
+# checkov looks for what is insecure in templates; the AWS command line runs what the documents say; mcp is an agent.
+.envs/checkov/ready .envs/aws/ready .envs/mcp/ready: .envs/%/ready: $(LOCKS)/%.txt .envs/uv/ready
 	$(SAY) "$*"
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(@D)
 	@$(UV) pip sync -q --python $(@D) --require-hashes $<
@@ -148,8 +148,8 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev run handler test sam checkov aws workflows bench mpnet e5 build runtime audit; do \
-	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || echo "-c $(LOCKS)/dev.txt"); \
+	@for group in dev run handler test sam checkov aws mcp workflows bench mpnet e5 build runtime audit; do \
+	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || [ $$group = mcp ] || echo "-c $(LOCKS)/dev.txt"); \
 	  alone=$$([ $$group != mpnet ] && [ $$group != e5 ] || echo --no-deps); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o $(LOCKS)/$$group.txt || exit 1; done
@@ -186,7 +186,7 @@ hooks: .venv/tools
 # Three at a time, because tests also wait; the longest come first.
 LANES = $(patsubst %,test-%,training e2e documents exhaustive contract unit infra) $(PYTHONS:%=integration-%)
 
-TESTED = $(patsubst %,.envs/%/ready,sam aws audit build runtime-3.11 runtime-3.13) $(HANDLERS) $(MODEL)/manifest.json
+TESTED = $(patsubst %,.envs/%/ready,sam aws mcp audit build runtime-3.11 runtime-3.13) $(HANDLERS) $(MODEL)/manifest.json
 
 test: $$(TESTED) .venv/tools .envs/checkov/ready .envs/workflows/ready
 	@$(MAKE) -s -k -j3 $(LANES) lint

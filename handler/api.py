@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from handler import snapshot
 from handler.errors import (
     BundleError,
@@ -130,6 +132,17 @@ def model(request: http.Request, _: Record) -> schema.ModelInfo:
     return _info(models().get(unquote(request.path.removesuffix("/").rpartition("/")[2])).manifest)
 
 
+def agents(request: http.Request, record: Record, contract: str = "") -> pages.Page:
+    """POST /mcp: the calls above as tools, each of which takes its arguments as its body."""
+    from handler.https import mcp  # most callers are no agents
+
+    def tool(function: Callable[[http.Request, Record], msgspec.Struct]) -> Callable[[str], msgspec.Struct]:
+        return lambda arguments: function(request._replace(body=arguments, is_base64=False), record)
+
+    tools = {"classify": tool(classify), "embed": tool(embed), "list_models": tool(list_models)}
+    return mcp.answer(request, tools, contract)
+
+
 def health(request: http.Request, _: Record) -> schema.HealthResponse:
     """GET /health"""
     deep = request.query.get("deep", "false")
@@ -159,6 +172,7 @@ ROUTES: Routes = {
     "/v1/embed": {"POST": embed},
     "/v1/models": {"GET": list_models},
     MODEL: {"GET": model},
+    "/mcp": {"POST": agents},
 }
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE")
 

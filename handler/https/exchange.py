@@ -127,10 +127,10 @@ def _single(event: Event, one: str, many: str) -> tuple[dict[str, str], bool]:
 
 
 def respond(status: int, content: Content, media_type: str = "application/json") -> Response:
-    """Gives the response that API Gateway understands."""
+    """Gives the response that API Gateway understands; a page brings its own status and media type."""
     if isinstance(content, Page):
         return {
-            "statusCode": int(status),
+            "statusCode": content.status,
             "headers": {"Content-Type": content.media_type, **content.headers},
             "body": content.body,
             "isBase64Encoded": False,
@@ -187,14 +187,25 @@ def finish(response: Response, request: Request) -> Response:
     return response
 
 
+def _origins() -> list[str]:
+    """The origins that the environment variable CORS_ORIGINS names: none, a list with commas, or `*`."""
+    return os.environ.get("CORS_ORIGINS", "").replace(" ", "").split(",")
+
+
+def origin_allowed(origin: str) -> bool:
+    """Whether a request may come from a page of this origin; programs other than browsers have none."""
+    allowed = _origins()
+    return not origin or "*" in allowed or origin in allowed
+
+
 def _allow_origin(response: Response, request: Request) -> None:
-    """CORS, for the origins that the environment variable CORS_ORIGINS names: none, a list with commas, or `*`."""
-    allowed = os.environ.get("CORS_ORIGINS", "").replace(" ", "").split(",")
+    """CORS: tells a browser whether the page that asks may read the answer."""
     headers, origin = response["headers"], request.headers["origin"]
-    if "*" not in allowed:
+    everybody = "*" in _origins()
+    if not everybody:
         headers["Vary"] = "Origin"
-    if "*" in allowed or (origin and origin in allowed):
-        headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
+    if everybody or (origin and origin_allowed(origin)):
+        headers["Access-Control-Allow-Origin"] = "*" if everybody else origin
         if request.method == "OPTIONS":
             headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")
             headers["Access-Control-Allow-Headers"] = "content-type, content-encoding, x-api-key"

@@ -18,6 +18,7 @@ class Page(NamedTuple):
     media_type: str
     body: str
     headers: dict[str, str]
+    status: int = 200
 
 
 @cache

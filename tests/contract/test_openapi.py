@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from build import contract
 from handler import api
-from handler.https import schema
+from handler.https import mcp, schema
 from handler.model import prediction
 from training.commands.serve import proxy_event
 
@@ -26,6 +26,8 @@ TYPES = (
     schema.EmbedResponse,
     schema.HealthResponse,
     schema.Limits,
+    mcp.McpMessage,
+    mcp.McpParams,
     schema.ModelInfo,
     prediction.ModelName,
     schema.ModelsResponse,

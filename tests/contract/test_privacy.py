@@ -51,6 +51,11 @@ def requests(secret: str, chance: random.Random) -> Iterator[Asked]:
     yield Asked("POST", "/v1/classify", {**JSON, "Content-Encoding": "gzip"}, gzip.compress(raw.encode())[:-4])
     yield Asked("POST", "/v1/classify", {"Content-Type": secret}, raw.encode())
     yield Asked("POST", "/v1/classify", {**JSON, "Content-Encoding": secret, "Origin": secret}, raw.encode())
+    for method, name in (("tools/call", "classify"), ("tools/call", secret), (secret, "embed"), ("initialize", "")):
+        params = {"name": name, "arguments": {"text": secret}, "protocolVersion": secret}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        yield Asked("POST", "/mcp", JSON, json.dumps(message).encode())
+        yield Asked("POST", "/mcp", {**JSON, "MCP-Protocol-Version": secret}, json.dumps(message).encode())
     yield Asked("GET", f"/v1/models/{secret}")
     yield Asked("GET", f"/{secret}")
     yield Asked("GET", "/health", query={"deep": secret})

@@ -51,7 +51,8 @@ def make_server(
     from handler.model.models import models
 
     document = contract.served()
-    routes = {**api.ROUTES, "/openapi.json": {"GET": lambda *_: pages.openapi(document)}}
+    agents: api.Function = partial(api.agents, contract=document)
+    routes = {**api.ROUTES, "/openapi.json": {"GET": lambda *_: pages.openapi(document)}, "/mcp": {"POST": agents}}
     models.cache_clear()
     models()
 
