@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from training.data.read import Example, Splits, squeeze
+from training.data.read import Example, squeeze
+from training.data.split import Splits
 from training.errors import InputError
 from training.families import get_family
 from training.judging.outcome import Trained

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from handler.model.bundle import load
 from handler.model.classifier import Classifier
-from training.data.read import Example, Splits, squeeze
+from training.data.read import Example, squeeze
+from training.data.split import Splits
 from training.errors import InputError
 from training.judging.evaluate import evaluate
 from training.judging.outcome import Trained

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from training.choose import choose_family, self_train
-from training.data.read import Example, Splits, read
+from training.data.read import Example, read
+from training.data.split import Splits
 from training.distil import ask_teacher, share_kept
 from training.judging.outcome import Trained
 from training.judging.report import documents

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest
 from handler.model.classifier import activate, probabilities
-from training.data.read import Splits
+from training.data.split import Splits
 from training.judging.evaluate import Evaluation, judge, on_unseen
 from training.judging.outcome import Outputs, Trained
 from training.learning.batches import predict

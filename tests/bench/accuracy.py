@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 from training.data.audit import unseen
 from training.data.formats.rows import Columns
-from training.data.read import Cleaning, Example, clean, read
+from training.data.read import Example, read
+from training.data.split import Cleaning, clean
 from training.learning.fit import load_tensorflow
 from training.learning.job import Controls
 from training.learning.tasks import macro_f1
@@ -108,7 +109,7 @@ def cold_start(program: str) -> float:
 def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     """Trains a bundle as `fenlei train` does and measures it as `fenlei serve` would run it."""
     from handler.model.classifier import Classifier
-    from training.data.read import Splits
+    from training.data.split import Splits
     from training.families import get_family
     from training.learning.plan import Plan, Progress
     from training.shipping import bundles
@@ -137,19 +138,23 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     )
 
 
-def linear_pipeline(kind: str, cost: float, chinese: bool, **options: Any) -> Any:
-    """TF-IDF of character 1-3-grams (English: words 1-2) and a linear classifier, not fitted yet."""
+def tf_idf(chinese: bool) -> Any:
+    """TF-IDF of character 1-3-grams, or of words 1-2."""
     from sklearn.feature_extraction.text import TfidfVectorizer
+
+    grams = {"analyzer": "char", "ngram_range": (1, 3)} if chinese else {"ngram_range": (1, 2)}
+    return TfidfVectorizer(min_df=2, sublinear_tf=True, **grams)
+
+
+def linear_pipeline(kind: str, cost: float, chinese: bool, **options: Any) -> Any:
+    """TF-IDF and a linear classifier, not fitted yet."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    grams = {"analyzer": "char", "ngram_range": (1, 3)} if chinese else {"ngram_range": (1, 2)}
     if kind == "LinearSVC":
-        linear = LinearSVC(C=cost, **options)
-    else:
-        linear = LogisticRegression(C=10 * cost, max_iter=1000, **options)
-    return make_pipeline(TfidfVectorizer(min_df=2, sublinear_tf=True, **grams), linear)
+        return make_pipeline(tf_idf(chinese), LinearSVC(C=cost, **options))
+    return make_pipeline(tf_idf(chinese), LogisticRegression(C=10 * cost, max_iter=1000, **options))
 
 
 def scikit_learn(data: Data, kind: str, directory: Path) -> Row:

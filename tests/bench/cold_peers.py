@@ -16,7 +16,7 @@ from build.replay import Command, packaged
 from build.sizes import on_disk
 from build.wheels import LOCKS, ROOT, find_python, find_uv
 from training.data.datasets import read_dataset
-from training.data.read import Cleaning, clean
+from training.data.split import Cleaning, clean
 
 HANDLERS = Path(__file__).parent / "cold_handlers"
 KEPT = ROOT / ".envs/cold"

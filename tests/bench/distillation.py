@@ -12,7 +12,7 @@ from statistics import median
 
 from tests.bench.accuracy import Data
 from tests.bench.training import fit, plan, progress, summary
-from training.data.read import Splits
+from training.data.split import Splits
 from training.distil import distil, open_teacher
 from training.families import get_family
 from training.judging.evaluate import evaluate

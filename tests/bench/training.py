@@ -24,7 +24,7 @@ import numpy as np
 from tests.bench.accuracy import Data
 from training.choose import self_train
 from training.data.datasets import read_dataset
-from training.data.read import Splits, make_splits
+from training.data.split import Splits, make_splits
 from training.data.tokenizer import KINDS
 from training.families import families, get_family
 from training.judging.outcome import Trained

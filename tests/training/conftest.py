@@ -8,7 +8,8 @@ import pytest
 from command import FAMILIES, FourLines, Twice, finish, start
 from support import FOUR_LINES
 
-from training.data.read import Cleaning, Example, clean
+from training.data.read import Example
+from training.data.split import Cleaning, clean
 
 # Characters: enough to learn from, and few enough that a model has two lengths of input, and converts soon.
 SHORTEST, LONGEST = 24, 40

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from command import fenlei
 
-from training.data.audit import audit, core, unseen
-from training.data.read import Example, Splits, make_splits
+from training.data.audit import audit, unseen
+from training.data.read import Example
+from training.data.split import Splits, core, make_splits
 
 
 def splits_of(train: list[Example], dev: list[Example] | None = None, test: list[Example] | None = None) -> Splits:

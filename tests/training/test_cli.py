@@ -147,7 +147,7 @@ def test_evaluation_is_one_json_document_for_machines(bundle_path: Path, labelle
 
 @pytest.fixture
 def easy_lines(tmp_path: Path) -> Path:
-    """120 reviews that nobody could mistake: a dozen to develop on, a dozen to test on."""
+    """120 reviews that nobody could mistake, a dozen to develop on, a dozen to test on; and a copy of each."""
     words = {
         "好评": ("物流很快", "非常满意", "性价比高", "做工精细"),
         "差评": ("味道难吃", "非常失望", "价格太贵", "包装破损"),
@@ -155,7 +155,8 @@ def easy_lines(tmp_path: Path) -> Path:
     pairs = [(label, first, second) for label, said in words.items() for first in said for second in said]
     rows = [f"{first}，{second}{i},{label}" for i in range(4) for label, first, second in pairs][:120]
     path = tmp_path / "easy.csv"
-    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    copies = [row.replace("，", " ").replace(",", "！！,") for row in rows]
+    path.write_text("\n".join(["text,label", *rows, *copies]) + "\n", encoding="utf-8")
     return path
 
 
@@ -166,6 +167,8 @@ def test_where_all_is_right_much_is_certain_and_nothing_surer_than_a_dozen_texts
     ran = fenlei("train", easy_lines, "--family", "linear", "--seed", seed, "-o", tmp_path / "easy")
 
     assert ran.status == 0, ran.errors
+    assert "240 rows read: 96 texts to train on, 12 to develop on, 12 to test on" in ran.errors
+    assert "audit: 120 copies of other texts, but for case, width, spaces and punctuation, dropped" in ran.errors
     bundle = load(tmp_path / "easy")
     metrics, texts = bundle.manifest.metrics, int(bundle.manifest.data["dev_texts"])
     assert metrics["accuracy"] == 1

@@ -13,7 +13,8 @@ from support import FOUR_LINES, write_bundle
 import training.distil
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier
-from training.data.read import Example, Splits
+from training.data.read import Example
+from training.data.split import Splits
 from training.distil import PIECES, cut, distil, open_teacher
 from training.errors import InputError
 from training.learning.soft_labels import Distil

@@ -29,11 +29,21 @@ def test_a_number_is_predicted_better_than_by_the_mean(tmp_path: Path) -> None:
         for word in stars
         for other in stars
     ]
-    file = write(tmp_path / "stars.jsonl", rows)
+    copies = [{"text": f"{row['text']}！", "label": row["label"]} for row in rows[:9]]
+    slips = [{"text": "价格还行，味道还行吧", "label": 1e6}, {"text": rows[3]["text"], "label": 1}]
+    file = write(tmp_path / "stars.jsonl", [*rows, *copies, *slips])
 
     trained = fenlei("train", file, "--task", "regress", "--family", "linear", "-o", tmp_path / "stars", "--json")
 
     assert trained.status == 0, trained.errors
+    assert (
+        "warning: line 442: so far out that other numbers would count for nothing; the others are from 1 to 5, and"
+        in (trained.errors)
+    )
+    assert (
+        "warning: lines 4, 436, 443: the same text has different numbers; it is trained on their mean" in trained.errors
+    )
+    assert "audit: 10 copies of other texts" in trained.errors
     metrics = trained.json()["metrics"]
     assert metrics["mean_absolute_error"] < metrics["mean_absolute_error_of_the_mean"] / 2
     (good, bad) = Classifier(load(tmp_path / "stars")).classify(["质量很好，物流很好", "质量太差，物流太差"])
@@ -60,11 +70,14 @@ def test_a_text_may_carry_several_labels(tmp_path: Path) -> None:
         for b, topic in (("快递很快", "物流"), ("客服热情", "服务"), ("屏幕清晰", "产品"))
         for _ in range(1)
     ] + [{"text": f"{a}和{b}{GOOD}", "label": "好|产品"} for a in SUBJECTS for b in SUBJECTS]
-    file = write(tmp_path / "several.jsonl", rows)
+    swapped = [{**row, "label": "|".join(reversed(str(row["label"]).split("|")))} for row in rows[:6]]
+    file = write(tmp_path / "several.jsonl", [*rows, *swapped])
 
     trained = fenlei("train", file, "--multi-label", "--family", "linear", "-o", tmp_path / "several", "--json")
 
     assert trained.status == 0, trained.errors
+    assert "audit: 6 copies of other texts" in trained.errors
+    assert "two labels" not in trained.errors
     bundle = load(tmp_path / "several")
     assert bundle.manifest.labels == sorted({"好", "物流", "服务", "产品"})
     (prediction,) = Classifier(bundle).classify(["味道很好，快递很快"])

@@ -26,7 +26,8 @@ from handler.drift import (
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier, Encoded
 from handler.model.prediction import Prediction
-from training.data.read import Example, fingerprint, make_splits
+from training.data.read import Example, fingerprint
+from training.data.split import make_splits
 
 REQUESTS = 1000
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from msgspec import Struct
 
-from training.data.read import Example, Splits
+from training.data.read import Example
+from training.data.split import Splits, core
 from training.errors import InputError
 
 FEW_EXAMPLES = 10
@@ -36,8 +37,15 @@ class Audit(Struct):
 def audit(splits: Splits) -> Audit:
     """Looks at cleaned splits."""
     findings = [
-        Finding("exact duplicates, dropped", splits.cleaning.duplicates),
-        Finding("rows whose text carries two labels, dropped", splits.cleaning.conflicting),
+        Finding(
+            "copies of other texts, but for case, width, spaces and punctuation, dropped", splits.cleaning.duplicates
+        ),
+        Finding("rows whose text, or one alike, carries two labels, dropped", splits.cleaning.conflicting),
+        Finding(
+            "rows whose text, or one alike, has another number elsewhere: the mean is taken",
+            len(splits.cleaning.averaged),
+        ),
+        Finding("numbers far out, which count as the nearest of the others", len(splits.cleaning.far_out)),
         Finding("blank rows, dropped", splits.cleaning.blank),
         *_overlaps(splits),
         *_balance(splits),
@@ -62,11 +70,6 @@ def check_strict(found: Audit) -> None:
     leaks = [f"{finding.count:,} {finding.text}" for finding in found.findings if finding.leak]
     if leaks:
         raise InputError(f"Leakage: {'; '.join(leaks)}; remove them from the training file, or train without --strict.")
-
-
-def core(text: str) -> str:
-    """A text without case, width, spaces and punctuation: what is left alike is a copy."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
 
 
 def unseen(examples: Sequence[Example], train: Iterable[Example]) -> list[Example]:

@@ -1,21 +1,16 @@
-"""Labelled texts: reading them, cleaning them, splitting them."""
+"""Labelled texts: what they are, and reading them."""
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from training.data.formats.any_file import rows_of
 from training.data.formats.rows import Columns, cell
 from training.errors import InputError
 
-HELD_OUT_SHARE = 0.1
 SEPARATOR = "|"
 _SPACES = re.compile(r"\s+")
 
@@ -26,30 +21,6 @@ class Example(NamedTuple):
     text: str
     label: str
     line: int = 0
-
-
-@dataclass
-class Cleaning:
-    """What cleaning removed, in rows."""
-
-    read: int = 0
-    blank: int = 0
-    duplicates: int = 0
-    conflicting: int = 0
-
-
-@dataclass
-class Splits:
-    """Training, development and test examples; development and test may be empty on tiny data.
-
-    `labels` are those of the training part, sorted: the output order of the model. Numbers have none.
-    """
-
-    train: list[Example]
-    dev: list[Example]
-    test: list[Example]
-    labels: list[str]
-    cleaning: Cleaning = field(default_factory=Cleaning)
 
 
 class Kind(Enum):
@@ -72,8 +43,18 @@ class Kind(Enum):
         return sorted({label for example in examples for label in self.split(example.label)})
 
     def split(self, label: str) -> list[str]:
-        """The labels that a label column's value names."""
-        return label.split(SEPARATOR) if self is Kind.LABELS else [label]
+        """The labels that a label column's value names, each once."""
+        if self is not Kind.LABELS:
+            return [label]
+        return list(dict.fromkeys(filter(None, (one.strip() for one in label.split(SEPARATOR)))))
+
+    def canonical(self, label: str) -> str:
+        """The one way to write the labels that a label column's value names."""
+        return SEPARATOR.join(sorted(self.split(label)))
+
+    def meaning(self, label: str) -> str | float:
+        """What a label column's value says: of numbers, 1 and 1.0 say the same."""
+        return float(label) if self is Kind.NUMBER else label
 
 
 DEFAULT_COLUMNS = Columns()
@@ -101,86 +82,7 @@ def squeeze(text: str) -> str:
     return _SPACES.sub(" ", text).strip()
 
 
-def clean(examples: Iterable[Example], cleaning: Cleaning) -> list[Example]:
-    """Drops blank texts, exact duplicates, and every text that carries two labels; counts what it drops."""
-    labels_of: dict[str, set[str]] = {}
-    rows = list(examples)
-    for example in rows:
-        labels_of.setdefault(example.text, set()).add(example.label)
-    kept: dict[str, Example] = {}
-    for example in rows:
-        if not example.text:
-            cleaning.blank += 1
-        elif len(labels_of[example.text]) > 1:
-            cleaning.conflicting += 1
-        elif example.text in kept:
-            cleaning.duplicates += 1
-        else:
-            kept[example.text] = example
-    cleaning.read += len(rows)
-    return list(kept.values())
-
-
-def make_splits(
-    train: list[Example], dev: list[Example] | None, test: list[Example] | None, seed: int, kind: Kind = Kind.LABEL
-) -> Splits:
-    """Cleans the training examples and holds some out, stratified by label, for each of dev and test not given.
-
-    Given dev and test files stay as they are. Raises InputError if there are fewer than two labels, or if a label
-    was held out that is never trained on.
-    """
-    cleaning = Cleaning()
-    kept = clean(train, cleaning)
-    generator = np.random.default_rng(seed)
-    strata = [example.label if kind.named else "" for example in kept]
-    held: dict[str, list[Example]] = {}
-    for name, given, share in (("test", test, HELD_OUT_SHARE), ("dev", dev, HELD_OUT_SHARE / (1 - HELD_OUT_SHARE))):
-        if given is None and kind is Kind.NOTHING:
-            held[name] = []
-        elif given is None:
-            taken = _hold_out(strata, share, generator)
-            held[name] = [example for i, example in enumerate(kept) if i in taken]
-            kept = [example for i, example in enumerate(kept) if i not in taken]
-            strata = [stratum for i, stratum in enumerate(strata) if i not in taken]
-        else:
-            held[name] = given
-    labels = kind.labels_of(kept)
-    if kind.named and len(labels) < 2:
-        raise InputError(
-            f"The training texts carry {len(labels)} distinct label(s) ({', '.join(labels)}), "
-            "and a classifier needs at least two; check the label column."
-        )
-    if kind.named:
-        for name, where in (("dev", "the development set"), ("test", "the test set")):
-            check_labels(held[name], labels, where, kind)
-    return Splits(kept, held["dev"], held["test"], labels, cleaning)
-
-
-def check_labels(examples: Iterable[Example], labels: Sequence[str], where: str, kind: Kind = Kind.LABEL) -> None:
-    """Raises InputError for the first label that is none of those trained on."""
-    known = set(labels)
-    for example in examples:
-        for label in kind.split(example.label):
-            if label not in known:
-                line = f" line {example.line}" if example.line else ""
-                raise InputError(
-                    f"In {where}{line}, the label {label!r} was never seen in training; "
-                    f"the labels are: {', '.join(labels[:20])}."
-                )
-
-
 def fingerprint(examples: Iterable[Example]) -> str:
     """A hash of the set of (label, text), whatever their order: 16 hexadecimal digits."""
     digests = sorted(hashlib.sha256(f"{e.label}\t{e.text}".encode()).digest() for e in examples)
     return hashlib.sha256(b"".join(digests)).hexdigest()[:16]
-
-
-def _hold_out(strata: Sequence[str], share: float, generator: np.random.Generator) -> set[int]:
-    """Chooses the same share of each stratum, rounded to the nearest; none loses its last example."""
-    quota = {name: min(round(count * share), count - 1) for name, count in sorted(Counter(strata).items())}
-    taken = set()
-    for i in generator.permutation(len(strata)).tolist():
-        if quota[strata[i]] > 0:
-            quota[strata[i]] -= 1
-            taken.add(i)
-    return taken

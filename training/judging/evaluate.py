@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from handler.model.bundle import Manifest
 from handler.model.classifier import Classifier, probabilities
 from training.data.audit import unseen
-from training.data.read import Example, Kind, Splits, check_labels
+from training.data.numbers import numbers
+from training.data.read import Example, Kind
+from training.data.split import Splits, check_labels
 from training.learning.calibrate import confidence_and_errors, expected_calibration_error, log_loss
-from training.learning.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, numbers, r_squared
+from training.learning.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, r_squared
 
 
 class LabelScore(Struct):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handler.model.bundle import Bundle
-from training.data.read import Splits
+from training.data.split import Splits
 from training.judging.evaluate import Evaluation
 from training.shipping.quantized import Parity, Variant
 

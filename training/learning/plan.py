@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from training.data.read import Splits
+from training.data.split import Splits
 from training.learning.job import Controls, Family
 from training.learning.soft_labels import Distil, SoftLabels
 from training.learning.tasks import Classify, Cluster, MultiLabel, Regress, Task

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.data.read import Example, Splits
+from training.data.read import Example
+from training.data.split import Splits
 from training.data.tokenizer import train_tokenizer
 from training.learning.job import Encoded, Family, Spec
 from training.learning.tasks import Task

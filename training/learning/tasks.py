@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.audit import SKEW
-from training.data.read import SEPARATOR, Example, Kind
+from training.data.numbers import numbers
+from training.data.read import Example, Kind
 from training.errors import InputError
 
 LABEL_SMOOTHING = 0.1
@@ -118,7 +119,7 @@ class MultiLabel(Task):
         self.width = len(labels)
 
     def targets(self, examples: Iterable[Example]) -> Targets:
-        rows = [set(example.label.split(SEPARATOR)) for example in examples]
+        rows = [set(Kind.LABELS.split(example.label)) for example in examples]
         return np.array([[label in row for label in self.labels] for row in rows], np.int64).reshape(-1, self.width)
 
     def loss(self) -> Any:
@@ -223,22 +224,6 @@ def normalized_mutual_information(first: Sequence[Any], second: Sequence[Any]) -
     information = np.sum(table[seen] * np.log(table[seen] / np.outer(p, q)[seen]))
     entropy = -(np.sum(p * np.log(p)) + np.sum(q * np.log(q))) / 2
     return float(information / entropy) if entropy > 0 else 0.0
-
-
-def numbers(examples: Iterable[Example]) -> NDArray[np.float64]:
-    """The labels as numbers. Raises InputError for one that is none."""
-    values = []
-    for example in examples:
-        try:
-            values.append(float(example.label))
-        except ValueError:
-            values.append(np.nan)
-        if not np.isfinite(values[-1]):
-            raise InputError(
-                f"Line {example.line}: {example.label!r} is not a number, and --task regress needs numbers; "
-                "use --task classify for words."
-            )
-    return np.array(values)
 
 
 def predict_labels(logits: Logits) -> NDArray[np.int64]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from handler.model.bundle import FORMAT, Baseline, Golden, Manifest
 from handler.model.classifier import probabilities
-from training.data.read import Example, Splits, fingerprint
+from training.data.read import Example, fingerprint
+from training.data.split import Splits
 from training.data.tokenizer import UNKNOWN_ID
 from training.learning.batches import lengths_up_to
 from training.learning.job import Encoded, Spec

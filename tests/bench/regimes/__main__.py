@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.regimes import near_copies
+from tests.bench.regimes import near_copies, outlier
 from tests.bench.regimes.row import Row
 from training.learning.fit import load_tensorflow
 
 REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "near-copies": near_copies.measure,
+    "outlier": outlier.measure,
 }
 
 

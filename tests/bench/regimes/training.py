@@ -9,7 +9,8 @@ import numpy as np
 from handler.model.classifier import Classifier
 from tests.bench.accuracy import linear_pipeline
 from tests.bench.training import plan, progress
-from training.data.read import Columns, Example, Kind, make_splits, read
+from training.data.read import Columns, Example, Kind, read
+from training.data.split import make_splits
 from training.families import get_family
 from training.judging.evaluate import evaluate
 from training.judging.outcome import Trained
