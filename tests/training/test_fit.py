@@ -11,6 +11,7 @@ from training.families import get_family
 from training.learning import batches, fit
 from training.learning.batches import make_batches
 from training.learning.job import Controls, Encoded, Fitted, Job, Spec
+from training.learning.perfect_hash import EMPTY
 from training.learning.tasks import Classify
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
@@ -78,4 +79,4 @@ def deep_weights(fitted: Fitted) -> list[list[float]]:
 
 def bigrams(fitted: Fitted) -> set[tuple[int, int]]:
     dictionary = next(layer.dictionary for layer in fitted.model.layers if hasattr(layer, "dictionary"))
-    return {divmod(int(key), dictionary.vocabulary) for key in dictionary.keys[0]}
+    return {divmod(int(key), dictionary.vocabulary) for key in dictionary.levels[0].keys if key != EMPTY}

@@ -1,4 +1,4 @@
-"""Layers that the families share: padding counts for nothing, and n-grams are found by binary search."""
+"""Layers that the families share: padding counts for nothing, and n-grams are found as NumPy finds them."""
 
 import numpy as np
 import pytest

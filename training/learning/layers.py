@@ -29,19 +29,34 @@ class Table(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**options)
         self.table = self.add_weight((rows, width), initializer=initializer, name="table")
         self.stored: Int8Table | None = None
+        self.built = True  # `total` goes past the call that would say so
 
     def store_as_int8(self, on: bool) -> None:
         """Stores the table as int8 from now on, or as floats again."""
         self.stored = Int8Table.of(ops.convert_to_numpy(self.table)) if on else None
 
     def call(self, ids: Any) -> Any:
+        return self._scaled(self._gathered(ids))
+
+    def total(self, ids: Any, present: Any = None) -> Any:
+        """The sum of the vectors of ids [batch, length], or of those that are present: [batch, width].
+
+        The columns' scale is taken to the sum, which is cheaper than to what is summed.
+        """
+        gathered = self._gathered(ids)
+        return self._scaled(tf.reduce_sum(gathered if present is None else gathered * present[..., None], axis=1))
+
+    def _gathered(self, ids: Any) -> Any:
         if self.stored is None:
             return tf.gather(self.table, ids)
-        values = tf.cast(tf.gather(tf.constant(self.stored.values), ids), tf.float32) * self.stored.columns
+        values = tf.cast(tf.gather(tf.constant(self.stored.values), ids), tf.float32)
         if self.stored.rows is None:
             return values
         power = tf.cast(tf.gather(tf.constant(self.stored.rows), ids), tf.float32)[..., None]
         return values * tf.exp(power * self.stored.step)
+
+    def _scaled(self, values: Any) -> Any:
+        return values if self.stored is None else values * self.stored.columns
 
 
 class Int8Table(NamedTuple):
@@ -104,17 +119,13 @@ class HashedNgramSum(keras.layers.Layer):  # type: ignore[misc]
             if n > 0:
                 hashed = (hashed[:, :-1] * MULTIPLIER + token_ids[:, n:]) % self.buckets
                 present = present[:, :-1] * ops.cast(token_ids[:, n:] > 0, "float32")
-            total += ops.sum(table(hashed) * present[..., None], axis=1)
+            total += table.total(hashed, present)
             count += ops.sum(present, axis=1, keepdims=True)
         return self.bias + total * inverse_root(ops.maximum(count, 1.0))
 
 
 class NgramLookup(keras.layers.Layer):  # type: ignore[misc]
-    """Finds n-grams by binary search: int32 [batch, length] -> [batch, levels, length].
-
-    The same as `NgramDictionary.places`. Gathers, comparisons and sums only: a search has no branches, and takes
-    one GATHER for each bit of the number of keys.
-    """
+    """Finds n-grams as `NgramDictionary.places` does: int32 [batch, length] -> places [batch, levels, length]."""
 
     def __init__(self, dictionary: NgramDictionary, **options: Any) -> None:
         super().__init__(**options)
@@ -122,17 +133,14 @@ class NgramLookup(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, token_ids: Any) -> Any:
         found = [token_ids]
-        for n, keys in enumerate(self.dictionary.keys, 1):
+        for n, level in enumerate(self.dictionary.levels, 1):
+            # No key ends in padding or begins with a prefix that was not found.
             last = tf.pad(token_ids[:, n:], [[0, 0], [0, n]])
             wanted = found[-1] * self.dictionary.vocabulary + last
-            table, size = tf.constant(keys), len(keys)
-            # Grows from 0 to the number of keys that are <= wanted. No key ends in padding or starts with nothing.
-            place = tf.zeros_like(wanted)
-            for bit in reversed(range(size.bit_length())):
-                further = tf.minimum(place + (1 << bit), size)
-                reached = tf.cast(tf.gather(table, further - 1) <= wanted, tf.int32)
-                place += reached * (further - place)
-            found.append(place * tf.cast(tf.equal(tf.gather(table, tf.maximum(place - 1, 0)), wanted), tf.int32))
+            shift = tf.gather(tf.constant(level.displacements), wanted % len(level.displacements))
+            slots = (wanted + shift) % len(level.keys)
+            is_key = tf.equal(tf.gather(tf.constant(level.keys), slots), wanted)
+            found.append((slots + 1) * tf.cast(is_key, tf.int32))
         return tf.stack(found, axis=1)
 
 
@@ -156,7 +164,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
             self.tables.append(table)
 
     def call(self, places: Any) -> Any:
-        sums = sum(tf.reduce_sum(table(places[:, level]), axis=1) for level, table in enumerate(self.tables))
+        sums = sum(table.total(places[:, level]) for level, table in enumerate(self.tables))
         return sums[:, :-1] * inverse_root(tf.maximum(sums[:, -1:], 1e-12)) + self.bias
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.learning.ngrams import Ids, NgramDictionary
+from training.learning.ngrams import NgramDictionary
+from training.learning.perfect_hash import Ids
 
 NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
 TOLERANCE = 2e-3
@@ -42,13 +43,13 @@ class Features(NamedTuple):
 
 
 def featurize(dictionary: NgramDictionary, ids: Ids, texts_trained_on: int) -> Features:
-    """Token ids [n, length], padded with 0 -> features; row 0 (none) counts nothing."""
+    """Token ids [n, length], padded with 0 -> features; a row that stands for nothing counts nothing."""
     from scipy import sparse
 
     smoothed = (1 + texts_trained_on) / (1 + dictionary.document_frequency)
     inverse = np.log(smoothed) + 1.0
-    inverse[0] = 0.0
-    flat = dictionary.rows_of(dictionary.places(ids)).reshape(len(ids), ids.shape[1] * (1 + len(dictionary.keys)))
+    inverse[dictionary.empty] = 0.0
+    flat = dictionary.rows_of(dictionary.places(ids)).reshape(len(ids), ids.shape[1] * (1 + len(dictionary.levels)))
     text, position = np.nonzero(flat)
     columns = flat[text, position]
     # The length is over occurrences, not distinct n-grams: the graph then needs no de-duplication.
