@@ -8,7 +8,7 @@ from training.data.formats.rows import Columns
 from training.data.tokenizer import check_kind
 from training.errors import InputError
 from training.families import get_family
-from training.families.encoder import start_from
+from training.families.encoder import MOST_PIECES, start_from
 from training.learning.job import Family
 from training.learning.plan import Plan
 from training.learning.tasks import check_task
@@ -39,6 +39,8 @@ class Model(NamedTuple):
     checkpoint: Path | None
     tune: str
     epochs: int | None
+    layers: int | None = None
+    pieces: int = MOST_PIECES
 
 
 class Options(NamedTuple):
@@ -103,7 +105,7 @@ def _family(model: Model, task: str) -> Family:
     family = get_family(default if model.family in ("", "auto") else model.family)
     _check_start(family, model, task)
     if model.checkpoint:
-        family = start_from(family, model.checkpoint, model.tune)
+        family = start_from(family, model.checkpoint, model.tune, model.layers, model.pieces)
     if model.tokenizer:
         family = family._replace(tokenizer=check_kind(model.tokenizer))
     return _with_epochs(family, model)
@@ -119,6 +121,8 @@ def _check_start(family: Family, model: Model, task: str) -> None:
         raise InputError(f"--checkpoint is for --family encoder and cluster, not for {model.family}; leave one out.")
     if model.checkpoint and model.tokenizer:
         raise InputError("--checkpoint brings a tokenizer along; leave --tokenizer out.")
+    if model.layers and not model.checkpoint:
+        raise InputError("--layers is how many layers of a --checkpoint are kept; give one, or leave it out.")
 
 
 def _with_epochs(family: Family, model: Model) -> Family:

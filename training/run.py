@@ -7,6 +7,7 @@ from training.choose import choose_family, self_train
 from training.data.read import Example, read
 from training.data.split import Splits
 from training.distil import ask_teacher, share_kept
+from training.families.encoder import keep_pieces
 from training.judging.outcome import Trained
 from training.judging.report import documents
 from training.learning.fit import load_tensorflow
@@ -24,15 +25,27 @@ def run(options: Options, plan: Plan, data: Data, progress: Progress) -> Trained
     progress = _controlled(progress, options)
     unlabelled = read(texts.unlabelled, texts.columns._replace(label="")) if texts.unlabelled else []
     load_tensorflow(portable=options.model.checkpoint is None)  # an encoder trains three times as fast with oneDNN
+    plan, vocabulary = _with_pieces(plan, data.splits, unlabelled, progress)
     if options.automatic:
         plan, reason = choose_family(plan, data.splits, progress)
         progress.say(f"auto: {reason}")
     plan, splits, outcome = _taught(options.teacher, plan, data.splits, unlabelled, progress)
     trained = train(plan, splits, progress)
-    trained = trained._replace(settings=trained.settings | outcome | share_kept(trained, outcome))
+    trained = trained._replace(settings=trained.settings | vocabulary | outcome | share_kept(trained, outcome))
     progress.step("measuring what it needs")
     written = bundles.write(measured(trained.bundle), documents(trained, data.audit), options.output)
     return trained._replace(bundle=written)
+
+
+def _with_pieces(
+    plan: Plan, splits: Splits, unlabelled: list[Example], progress: Progress
+) -> tuple[Plan, dict[str, float]]:
+    """The plan with the pieces of an encoder's vocabulary that the texts need, and what that changes."""
+    seen, held_out = [*splits.train, *unlabelled], [*splits.dev, *splits.test]
+    family, outcome = keep_pieces(plan.family, *([example.text for example in part] for part in (seen, held_out)))
+    if outcome:
+        progress.say(f"vocabulary: {outcome['pieces']:,.0f} of {outcome['pieces_of_the_checkpoint']:,.0f} pieces kept")
+    return plan._replace(family=family), outcome
 
 
 def _taught(

@@ -19,6 +19,7 @@ from support import ROOT
 from training.data.read import Example
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.encoders.prefix import prefix_of
+from training.encoders.pruning import prune
 from training.errors import InputError
 from training.families import get_family
 from training.families.encoder import check_memory, lengths, likelihood, start_from
@@ -162,6 +163,34 @@ def test_every_static_length_has_room_for_a_text(ends: int, longest: int) -> Non
     assert found == sorted(set(found))
     assert found[0] >= 1
     assert found[-1] == longest
+
+
+def test_a_pruned_encoder_of_its_lower_layers_says_what_they_say(tmp_path: Path) -> None:
+    from training.learning.batches import predict
+    from training.learning.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.encoders.transformer import build_encoder
+
+    whole = open_checkpoint(write_checkpoint(tmp_path / "tiny", "xlm-roberta"))
+    one_layer = write_checkpoint(tmp_path / "one", "xlm-roberta", blocks=1)
+    (one_layer / "model.safetensors").write_bytes((tmp_path / "tiny" / "model.safetensors").read_bytes())
+    reference_ids = whole.tokenizer.encode("好 bad", add_special_tokens=False).ids
+    theirs = [whole.order[i] for i in (*whole.before, *reference_ids, whole.end)]
+
+    pruned = prune(open_checkpoint(tmp_path / "tiny", layers=1), ["好 bad"], 1)
+    ids = pruned.tokenizer.encode("好 bad", add_special_tokens=False).ids
+    found = predict(build_encoder(pruned, 30).embed, [ids], 30)[0]
+
+    assert len(pruned.order) < len(whole.order)
+    expected = reference(one_layer, theirs).mean(axis=0)
+    assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("layers", [0, 3])
+def test_no_more_layers_are_kept_than_there_are(tmp_path: Path, layers: int) -> None:
+    with pytest.raises(InputError, match=f"--layers {layers} is none of 1 to 2: so many has tiny"):
+        open_checkpoint(write_checkpoint(tmp_path / "tiny"), layers)
 
 
 def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> None:

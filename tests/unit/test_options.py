@@ -92,6 +92,7 @@ def test_the_family_is_named_or_suits_the_task_or_is_left_to_choose(
         ("classify", {"family": "encoder"}, "name its directory with --checkpoint"),
         ("classify", {"family": "cnn", "checkpoint": Path("tiny")}, "not for cnn; leave one out"),
         ("classify", {"family": "auto", "checkpoint": Path("tiny")}, "not for auto; leave one out"),
+        ("classify", {"layers": 2}, "--layers is how many layers of a --checkpoint are kept"),
         ("classify", {"checkpoint": Path("tiny"), "tokenizer": "char"}, "leave --tokenizer out"),
         ("classify", {"tokenizer": "words"}, "There is no tokenizer kind 'words'"),
         ("classify", {"family": "auto", "epochs": 2}, "not for auto; leave it out"),

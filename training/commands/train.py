@@ -53,6 +53,12 @@ def train(
         Path | None, typer.Option(help="The pre-trained encoder that --family encoder or cluster starts from.")
     ] = None,
     tune: Annotated[str, typer.Option(help="What of an encoder is trained: head, all, or its top N layers.")] = "all",
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many of an encoder's layers, the lower ones; else all.")
+    ] = None,
+    pieces: Annotated[
+        int, typer.Option(min=1, help="Keep so many pieces of an encoder's vocabulary, those of the texts first.")
+    ] = 30_000,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="How often each text is trained on, at most; else as suits the family."),
@@ -74,7 +80,7 @@ def train(
 
     options = Options(
         texts=Texts(file, dataset, dev, test, unlabelled, columns_of(columns, text_column, label_column), strict),
-        model=Model(family, tokenizer, checkpoint, tune, epochs),
+        model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces),
         task=task,
         multi_label=multi_label,
         clusters=clusters,

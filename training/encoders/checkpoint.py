@@ -20,9 +20,10 @@ from training.errors import InputError
 class Checkpoint(NamedTuple):
     """An encoder that was checked: its sizes, where it is, and its tokenizer.
 
-    `order` permutes the rows of the embedding table, so that padding is token 0 and what is unknown token 1, as in
-    every graph of ours; the tokenizer gives the ids after that. `before` and `end` are the tokens around each text:
-    the special ones, and after the first those of the prefix that the encoder was trained with.
+    `order` says which row of the embedding table each token has, so that padding is token 0 and what is unknown token
+    1, as in every graph of ours; pieces that were pruned have none. The tokenizer gives the ids after that. `before`
+    and `end` are the tokens around each text: the special ones, and after the first those of the prefix that the
+    encoder was trained with.
     """
 
     directory: Path
@@ -52,13 +53,20 @@ class Checkpoint(NamedTuple):
             return read(file, self.shape, self.order)
 
 
-def open_checkpoint(directory: Path) -> Checkpoint:
-    """Reads and checks all but the values of the weights. Raises InputError that says what is wrong with which file."""
+def open_checkpoint(directory: Path, layers: int | None = None) -> Checkpoint:
+    """Reads and checks all but the values of the weights, of all layers or only the lower ones.
+
+    Raises InputError that says what is wrong with which file.
+    """
     if not directory.is_dir():
         raise InputError(
             f"{directory} is not a directory; --checkpoint names one with config.json and model.safetensors."
         )
     shape = shape_of(directory / "config.json", read_json(directory / "config.json"))
+    if layers is not None:
+        if not 1 <= layers <= shape.blocks:
+            raise InputError(f"--layers {layers} is none of 1 to {shape.blocks}: so many has {directory.name}.")
+        shape = shape._replace(blocks=layers)
     with open_weights(directory) as file:
         parameters = sum(int(np.prod(size)) for size in check(file, shape).values())
     tokenizer, special, order = tokenizer_of(directory, shape)

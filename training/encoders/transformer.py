@@ -133,7 +133,7 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     shape, tensors = checkpoint.shape, checkpoint.tensors()
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     ids, present = Surround(checkpoint.before, checkpoint.end)(token_ids)
-    tokens = Table(shape.tokens, shape.width, "zeros")
+    tokens = Table(len(checkpoint.order), shape.width, "zeros")
     tokens.table.assign(tensors["tokens"])
     disturb = Disturb()
     positions = Positions(tensors["positions"][: max_tokens + checkpoint.ends])

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from handler.model.classifier import activate
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.pruning import compare, prune
 from training.errors import InputError
 from training.learning.batches import predict
 from training.learning.calibrate import log_loss, temperature
@@ -33,6 +35,8 @@ from training.learning.tasks import Task
 # Self-attention costs the square of the length, and longer texts are rare.
 LONGEST = 256
 SHORTEST = 8
+# All of English BERT's vocabulary, nearly, and of a multilingual one what Chinese needs.
+MOST_PIECES = 30_000
 # A narrow encoder takes larger steps: 4e-5 at a width of 768. Each block takes a share of the step of the one above it.
 STEP_BY_WIDTH = 3e-2
 STEP_SHARE = 0.9
@@ -49,26 +53,38 @@ MEMINFO = Path("/proc/meminfo")
 
 
 class Pretrained(NamedTuple):
-    """A checked encoder and how many of its blocks are trained: None for all with the embedding, 0 for none."""
+    """A checked encoder, how many of its blocks are trained (None for all, 0 for none), and of how many pieces."""
 
     checkpoint: Checkpoint
     blocks: int | None
+    pieces: int
 
 
-def start_from(family: Family, directory: Path, tune: str) -> Family:
+def start_from(
+    family: Family, directory: Path, tune: str, layers: int | None = None, pieces: int = MOST_PIECES
+) -> Family:
     """The family with an encoder to start from. Raises InputError for a bad checkpoint or too little memory."""
-    checkpoint = open_checkpoint(directory)
+    checkpoint = open_checkpoint(directory, layers)
     most = checkpoint.shape.blocks
     if tune not in ("all", "head") and not (tune.isdecimal() and 1 <= int(tune) <= most):
         raise InputError(f"--tune {tune!r} is none of: head, all, or how many of the top {most} layers to train.")
     blocks = None if tune == "all" else 0 if tune == "head" else int(tune)
     check_memory(checkpoint, available_bytes())
     return family._replace(
-        pretrained=Pretrained(checkpoint, blocks),
+        pretrained=Pretrained(checkpoint, blocks, pieces),
         max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
         lengths=partial(lengths, ends=checkpoint.ends),
         learning_rate=HEAD_STEP if blocks == 0 else STEP_BY_WIDTH / checkpoint.shape.width,
     )
+
+
+def keep_pieces(family: Family, texts: Sequence[str], held_out: Sequence[str]) -> tuple[Family, dict[str, float]]:
+    """The family with an encoder's vocabulary as the texts need it, and what that changes on others."""
+    if family.pretrained is None:
+        return family, {}
+    whole = family.pretrained.checkpoint
+    pruned = prune(whole, texts, family.pretrained.pieces)
+    return family._replace(pretrained=family.pretrained._replace(checkpoint=pruned)), compare(whole, pruned, held_out)
 
 
 def available_bytes() -> float:
