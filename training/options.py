@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.formats.rows import Columns
+from training.data.formats.rows import Columns, Missing
 from training.data.tokenizer import check_kind
 from training.errors import InputError
 from training.families import get_family
@@ -19,7 +19,8 @@ from training.shipping.convert import check_quantization
 class Texts(NamedTuple):
     """Where the texts are: a file or a named data set; a part of it is held out where `dev` or `test` is not given.
 
-    `strict` refuses training texts that leak into what is held out.
+    `missing` says what becomes of rows without a label, and `merge_labels` makes labels one that likely are; `strict`
+    refuses training texts that leak into what is held out.
     """
 
     file: Path | None
@@ -28,6 +29,8 @@ class Texts(NamedTuple):
     test: Path | None
     unlabelled: Path | None
     columns: Columns
+    missing: Missing
+    merge_labels: bool
     strict: bool
 
 
@@ -95,7 +98,7 @@ def make_plan(options: Options) -> Plan:
         refit=options.refit,
         all_quantizations=options.all_quantizations,
         clusters=options.clusters,
-        text_column=texts.columns.text,
+        text_column=texts.columns.text or "text",
     )
 
 

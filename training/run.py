@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from training.choose import choose_family, self_train
-from training.data.read import Example, read
+from training.data.read import Example
 from training.data.split import Splits
 from training.distil import ask_teacher, share_kept
 from training.families.encoder import keep_pieces
@@ -21,15 +21,13 @@ from training.train import train
 
 def run(options: Options, plan: Plan, data: Data, progress: Progress) -> Trained:
     """Trains as planned and writes the bundle; gives what it came to, as it was written. Raises CommandError."""
-    texts = options.texts
-    progress = _controlled(progress, options)
-    unlabelled = read(texts.unlabelled, texts.columns._replace(label="")) if texts.unlabelled else []
+    progress, plan = _controlled(progress, options), plan._replace(text_column=data.text_column)
     load_tensorflow(portable=options.model.checkpoint is None)  # an encoder trains three times as fast with oneDNN
-    plan, vocabulary = _with_pieces(plan, data.splits, unlabelled, progress)
+    plan, vocabulary = _with_pieces(plan, data.splits, data.unlabelled, progress)
     if options.automatic:
         plan, reason = choose_family(plan, data.splits, progress)
         progress.say(f"auto: {reason}")
-    plan, splits, outcome = _taught(options.teacher, plan, data.splits, unlabelled, progress)
+    plan, splits, outcome = _taught(options.teacher, plan, data.splits, data.unlabelled, progress)
     trained = train(plan, splits, progress)
     trained = trained._replace(settings=trained.settings | vocabulary | outcome | share_kept(trained, outcome))
     progress.step("measuring what it needs")

@@ -1,38 +1,76 @@
 """The labelled texts of a training: read, split, and looked at."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from training.data.audit import Audit, audit, check_strict
 from training.data.datasets import read_dataset
-from training.data.read import read
+from training.data.files import Content, read, read_content
+from training.data.labels import alike, check_looks, merged, say_alike
+from training.data.read import Example, Kind
 from training.data.split import Splits, make_splits
 from training.learning.plan import Progress
 from training.learning.tasks import check_task
-from training.options import Options
+from training.options import Options, Texts
 
 # A warning names so many lines.
 NAMED_LINES = 10
 
 
 class Data(NamedTuple):
-    """Texts in their parts, and what is odd about them."""
+    """Texts in their parts, what is odd about them, and texts without labels to learn from."""
 
     splits: Splits
     audit: Audit
+    unlabelled: list[Example]
+    text_column: str
+
+
+class _Parts(NamedTuple):
+    """The labelled texts as they were read; those that are not given will be held out."""
+
+    train: list[Example]
+    dev: list[Example] | None
+    test: list[Example] | None
 
 
 def read_data(options: Options, progress: Progress) -> Data:
-    """Reads, splits and audits the labelled texts, and says what was found. Raises InputError."""
-    texts = options.texts
-    rows = read(texts.file, texts.columns) if texts.file else read_dataset(texts.dataset)
-    dev, test = (read(path, texts.columns) if path else None for path in (texts.dev, texts.test))
-    splits = make_splits(rows, dev, test, options.seed, check_task(options.task, options.multi_label))
-    data = Data(splits, audit(splits))
+    """Reads, splits and audits the texts, and says what was found. Raises InputError."""
+    texts, kind = options.texts, check_task(options.task, options.multi_label)
+    content = _train(texts, progress)
+    parts = _Parts(content.examples, *(_held_out(path, texts, progress) for path in (texts.dev, texts.test)))
+    check_looks(parts.train, kind, str(texts.file or texts.dataset))
+    if kind.named:
+        parts = _one_spelling(parts, kind, texts.merge_labels, progress)
+    splits = make_splits(*parts, options.seed, kind)
+    unlabelled = read(texts.unlabelled, texts.columns._replace(label=""), say=progress.say) if texts.unlabelled else []
+    data = Data(splits, audit(splits), unlabelled + content.unlabelled, content.text_column)
     _tell(data, progress)
     if texts.strict:
         check_strict(data.audit)
     return data
+
+
+def _train(texts: Texts, progress: Progress) -> Content:
+    if not texts.file:
+        return Content(read_dataset(texts.dataset), [], "text")
+    return read_content(texts.file, texts.columns, texts.missing, progress.say)
+
+
+def _held_out(path: Path | None, texts: Texts, progress: Progress) -> list[Example] | None:
+    return read(path, texts.columns, texts.missing, progress.say) if path else None
+
+
+def _one_spelling(parts: _Parts, kind: Kind, merge: bool, progress: Progress) -> _Parts:
+    """The parts, with one spelling for labels that are likely one if that is wanted; else it is said."""
+    groups = alike(label for part in parts for example in part or () for label in kind.split(example.label))
+    if merge:
+        dev, test = (None if part is None else merged(part, groups) for part in parts[1:])
+        return _Parts(merged(parts.train, groups), dev, test)
+    for group in groups:
+        progress.warn(say_alike(group))
+    return parts
 
 
 def _lines(lines: Sequence[int]) -> str:

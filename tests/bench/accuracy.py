@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.data.audit import unseen
+from training.data.files import read
 from training.data.formats.rows import Columns
-from training.data.read import Example, read
+from training.data.read import Example
 from training.data.split import Cleaning, clean
 from training.learning.fit import load_tensorflow
 from training.learning.job import Controls

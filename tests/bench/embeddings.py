@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from handler.model.bundle import EMBED, Signature
 from tests.support import PYTHONS, ROOT
+from training.data.files import read
 from training.data.formats.rows import Columns
-from training.data.read import read
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.families.encoder import LONGEST, lengths
 

@@ -269,10 +269,10 @@ def test_serve_prints_a_curl_line_that_works_and_ends_quietly_on_ctrl_c(bundle_p
 BAD_FILES = {
     "one-class.csv": (b"text,label\na,1\nb,1\n", "carry 1 distinct label(s) (1)"),
     "empty.csv": (b"", "empty.csv holds no labelled texts"),
-    "columns.csv": (b"words,label\na,1\n", "columns.csv has no column 'text'"),
+    "columns.csv": (b"one,two\na,1\n", "columns.csv: which columns hold the texts and the labels is not plain"),
     "mixed.csv": ("text,label\n好,1\n".encode() + "差,0\n".encode("gb18030"), "mixed.csv line 3 is not UTF-8"),
     "no.jsonl": (b'{"text": "a", "label": 1}\n{"text"\n', "no.jsonl line 2 is not JSON"),
-    "cut.csv.gz": (gzip.compress(b"text,label\n" + b"a,b\n" * 99)[:-9], "cut.csv.gz cannot be read after line"),
+    "cut.csv.gz": (gzip.compress(b"text,label\n" + b"a,b\n" * 99)[:-9], "cut.csv.gz cannot be read to its end"),
     "fields.tsv": (b"text\tlabel\na\n", "fields.tsv line 2 has 1 fields instead of 2"),
     "nul.csv": (b"text,label\na\0,1\n", "nul.csv line 2 holds a NUL byte"),
 }

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from training.data.formats.rows import Columns
+from training.data.formats.rows import Columns, Missing
 from training.errors import InputError
 from training.options import Model, Options, Texts, make_plan
 
-TEXTS = Texts(Path("reviews.csv"), "", None, None, None, Columns("words"), strict=False)
+TEXTS = Texts(
+    Path("reviews.csv"), "", None, None, None, Columns("words"), Missing.STOP, merge_labels=False, strict=False
+)
 MODEL = Model("", "", None, "all", None)
 
 

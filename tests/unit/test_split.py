@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.data.files import read
+from training.data.formats.rows import Columns
 from training.data.numbers import FAR, Usual
-from training.data.read import Columns, Example, Kind, fingerprint, read
+from training.data.read import Example, Kind, fingerprint
 from training.data.split import Cleaning, Splits, check_labels, clean, core, make_splits
 from training.errors import InputError
 

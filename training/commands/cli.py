@@ -16,9 +16,22 @@ from handler.model import bundle as bundles
 from training.commands import deploying
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
-from training.commands.options import ColumnNames, Json, LabelColumn, TextColumn, columns_of, messages, say_needs
+from training.commands.options import (
+    ColumnNames,
+    Encoding,
+    Json,
+    LabelColumn,
+    MergeLabels,
+    MissingLabels,
+    TextColumn,
+    columns_of,
+    messages,
+    say,
+    say_needs,
+)
 from training.commands.train import train
 from training.commands.utf8 import check_arguments, write_utf8
+from training.data.formats.rows import Missing
 from training.errors import CommandError, InputError
 
 app = typer.Typer(
@@ -62,17 +75,25 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")],
     file: Annotated[Path, typer.Argument(help="Labelled texts, as for training.")],
     columns: ColumnNames = "",
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    encoding: Encoding = "",
+    missing: MissingLabels = Missing.STOP,
+    merge_labels: MergeLabels = False,
     json: Json = False,
 ) -> None:
     """Measure a bundle on labelled texts, through the code that serves."""
     from handler.model.classifier import Classifier
-    from training.data.read import read
+    from training.data.files import read
+    from training.data.labels import merged_onto
     from training.judging.evaluate import evaluate as run
 
     classifier = Classifier(bundles.load(bundle))
-    evaluation = run(classifier, read(file, columns_of(columns, text_column, label_column)), str(file))
+    several = classifier.manifest.activation == "independent"
+    examples = read(file, columns_of(columns, text_column, label_column, encoding, several), missing, say)
+    if merge_labels:
+        examples = merged_onto(examples, classifier.manifest.labels)
+    evaluation = run(classifier, examples, str(file))
     if json:
         print(msgspec.json.encode(evaluation).decode())
         return

@@ -1,29 +1,34 @@
 """What the commands share: options, and the console for all that is not a result."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from handler.model.bundle import Needs
-
-if TYPE_CHECKING:
-    from training.data.formats.rows import Columns
+from training.data.formats.rows import Columns, Missing
 
 messages = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-TextColumn = Annotated[str, typer.Option(help="Name of the column with the texts.")]
-LabelColumn = Annotated[str, typer.Option(help="Name of the column with the labels.")]
+TextColumn = Annotated[str | None, typer.Option(help="Name of the column with the texts; found if it is plain.")]
+LabelColumn = Annotated[
+    str | None, typer.Option(help="Name of the column with the labels; found if it is plain; empty: there is none.")
+]
 ColumnNames = Annotated[
     str, typer.Option("--columns", help="Column names of files without a header, for example: label,text")
 ]
+Encoding = Annotated[str, typer.Option(help="Encoding of the files, for example gb18030; found if it is plain.")]
+MissingLabels = Annotated[
+    Missing, typer.Option(help="Rows without a label: stop, drop, unlabelled (learn from the texts), keep (the word).")
+]
+MergeLabels = Annotated[bool, typer.Option("--merge-labels", help="Make labels one that likely are: Yes and yes.")]
 
 
-def columns_of(names: str, text: str, label: str) -> "Columns":
-    from training.data.formats.rows import Columns
-
-    return Columns(text, label, tuple(name.strip() for name in names.split(",") if name.strip()))
+def columns_of(names: str, text: str | None, label: str | None, encoding: str, several: bool = False) -> Columns:
+    """What the options say of files."""
+    given = tuple(name.strip() for name in names.split(",") if name.strip())
+    return Columns(text, label, given, encoding, several)
 
 
 def say(text: str) -> None:

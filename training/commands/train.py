@@ -10,8 +10,11 @@ from handler.model import bundle as bundles
 from training.commands.extras import need
 from training.commands.options import (
     ColumnNames,
+    Encoding,
     Json,
     LabelColumn,
+    MergeLabels,
+    MissingLabels,
     TextColumn,
     columns_of,
     messages,
@@ -19,20 +22,26 @@ from training.commands.options import (
     say_needs,
     warn,
 )
+from training.data.formats.rows import Missing
 
 if TYPE_CHECKING:
     from training.judging.outcome import Trained
 
 
 def train(
-    file: Annotated[Path | None, typer.Argument(metavar="[TRAIN]", help="A .csv, .tsv or .jsonl file.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[TRAIN]", help="Labelled texts: a table, an export, a folder.")
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the bundle goes.")] = Path("model"),
     dataset: Annotated[str, typer.Option(help="A named data set instead of a file: reviews-zh")] = "",
     dev: Annotated[Path | None, typer.Option(help="Development texts; split off from TRAIN if not given.")] = None,
     test: Annotated[Path | None, typer.Option(help="Test texts; split off from TRAIN if not given.")] = None,
     columns: ColumnNames = "",
-    text_column: TextColumn = "text",
-    label_column: LabelColumn = "label",
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    encoding: Encoding = "",
+    missing: MissingLabels = Missing.STOP,
+    merge_labels: MergeLabels = False,
     family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster) if not given.")] = "",
     tokenizer: Annotated[str, typer.Option(help="char, bpe, unigram or mixed; by default what suits the family.")] = "",
     task: Annotated[
@@ -78,8 +87,9 @@ def train(
     from training.options import Model, Options, Texts, make_plan
     from training.texts import read_data
 
+    written = columns_of(columns, text_column, label_column, encoding, multi_label)
     options = Options(
-        texts=Texts(file, dataset, dev, test, unlabelled, columns_of(columns, text_column, label_column), strict),
+        texts=Texts(file, dataset, dev, test, unlabelled, written, missing, merge_labels, strict),
         model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces),
         task=task,
         multi_label=multi_label,

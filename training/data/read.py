@@ -1,15 +1,10 @@
-"""Labelled texts: what they are, and reading them."""
+"""Labelled texts: what they are."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 from enum import Enum
-from pathlib import Path
 from typing import NamedTuple
-
-from training.data.formats.any_file import rows_of
-from training.data.formats.rows import Columns, cell
-from training.errors import InputError
 
 SEPARATOR = "|"
 _SPACES = re.compile(r"\s+")
@@ -55,26 +50,6 @@ class Kind(Enum):
     def meaning(self, label: str) -> str | float:
         """What a label column's value says: of numbers, 1 and 1.0 say the same."""
         return float(label) if self is Kind.NUMBER else label
-
-
-DEFAULT_COLUMNS = Columns()
-
-
-def read(path: Path, columns: Columns = DEFAULT_COLUMNS) -> list[Example]:
-    """Reads a file of labelled texts, of any format in training/data/formats/.
-
-    Raises InputError that names the file and the line.
-    """
-    examples = []
-    for row in rows_of(path, columns):
-        text = cell(path, row, columns.text)
-        label = cell(path, row, columns.label) if columns.label else ""
-        if columns.label and not label.strip():
-            raise InputError(f"{path} line {row[0]}: the {columns.label!r} column is empty; every text needs one.")
-        examples.append(Example(squeeze(text), label.strip(), row[0]))
-    if not examples:
-        raise InputError(f"{path} holds no labelled texts; give a file with the columns text and label.")
-    return examples
 
 
 def squeeze(text: str) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 from handler.model.classifier import Classifier
 from tests.bench.accuracy import linear_pipeline
 from tests.bench.training import plan, progress
-from training.data.read import Columns, Example, Kind, read
+from training.data.files import read
+from training.data.formats.rows import Columns
+from training.data.read import Example, Kind
 from training.data.split import make_splits
 from training.families import get_family
 from training.judging.evaluate import evaluate

@@ -1,25 +1,46 @@
-"""The lines of a text file, packed or not."""
+"""The lines of a text file, decoded."""
 
-import gzip
-import zlib
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from training.data.formats.encoding import UTF8, check_encoding, encoding_of, spoken
+from training.data.formats.packed import opened
 from training.errors import InputError
 
 
-def lines(path: Path) -> Iterator[str]:
-    """Decodes line by line, so that an error can name the line. Raises InputError."""
+def chosen_encoding(path: Path, named: str, say: Callable[[str], None]) -> str:
+    """The encoding that is named, or else found, which is said unless it is UTF-8. Raises InputError."""
+    if named:
+        return check_encoding(named)
+    encoding = encoding_of(path)
+    if encoding != UTF8:
+        say(f"{path.name} is read as {spoken(encoding)}; --encoding names another one")
+    return encoding
+
+
+def lines(path: Path, encoding: str) -> Iterator[str]:
+    """Decodes line by line, with their ends: LF, CR LF or CR. Raises InputError that names the line."""
     number = 0
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; check the path.") from None
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path} line {number} is not UTF-8; convert the file, for example: iconv -f GB18030 -t UTF-8."
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read after line {number}: {error}; fetch it again.") from None
+    with opened(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+        try:
+            for number, line in enumerate(text, 1):
+                yield line.removeprefix("\ufeff") if number == 1 else line
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{path} is not {spoken(encoding)} in line {_broken(path, encoding, number)}; repair that line, or "
+                "name the encoding of the file with --encoding."
+            ) from None
+
+
+def _broken(path: Path, encoding: str, before: int) -> int:
+    """The line that cannot be decoded: a decoder is ahead of the lines that it gave."""
+    if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+        return before + 1
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError:
+                return number
+    return before + 1

@@ -1,45 +1,99 @@
-"""Tables of separated values: .csv and .tsv."""
+"""Tables of separated values: .csv, .tsv and .txt, with commas, semicolons or tabs between."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
-from training.data.formats.lines import lines
-from training.data.formats.rows import Columns, Row
+from training.data.formats.lines import chosen_encoding, lines
+from training.data.formats.rows import Columns, Row, Say, Table
 from training.errors import InputError
 
-
-class _Csv(csv.excel):
-    strict = True
-
-
-class _Tsv(csv.excel_tab):
-    quoting = csv.QUOTE_NONE
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+# So many rows tell what separates.
+SAMPLE_ROWS = 50
+_FIELD = r'(?:"(?:[^"]|"")*+"|[^"\t\r\n]*+)'
+_RECORD = re.compile(rf"{_FIELD}(?:\t{_FIELD})*+")
 
 
-def read_csv(path: Path, columns: Columns) -> Iterator[Row]:
-    """The rows of a table with commas, its quotes as RFC 4180 has them. Raises InputError."""
-    return _rows(path, _Csv, columns, "CSV")
+def read_csv(path: Path, columns: Columns, say: Say) -> Table:
+    """A table whose name says that commas separate. Raises InputError."""
+    return read_table(path, chosen_encoding(path, columns.encoding, say), columns, ",", say)
 
 
-def read_tsv(path: Path, columns: Columns) -> Iterator[Row]:
-    """The rows of a table with tabs, in which a quote is a quote. Raises InputError."""
-    return _rows(path, _Tsv, columns, "TSV")
+def read_tsv(path: Path, columns: Columns, say: Say) -> Table:
+    """A table whose name says that tabs separate. Raises InputError."""
+    return read_table(path, chosen_encoding(path, columns.encoding, say), columns, "\t", say)
 
 
-def _rows(path: Path, dialect: type[csv.Dialect], columns: Columns, kind: str) -> Iterator[Row]:
+def read_table(path: Path, encoding: str, columns: Columns, usual: str, say: Say) -> Table:
+    """A table, with the usual separator unless only another one cuts each row in as many pieces. Raises InputError."""
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(lines(path), dialect)
+    separator = _separator(path, encoding, usual)
+    if separator != usual:
+        say(f"{path.name} has {SEPARATORS[separator]} between its columns")
+    dialect = _dialect(separator, separator != "\t" or _quoted(lines(path, encoding)))
+
+    def rows() -> Iterator[Row]:
+        return _rows(path, encoding, dialect, columns.names)
+
+    names = columns.names or _names(path, encoding, dialect)
+    return Table(names, rows, may_be_data=not columns.names)
+
+
+def _dialect(separator: str, quotes: bool) -> type[csv.Dialect]:
+    class Dialect(csv.excel):
+        delimiter = separator
+        quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        strict = True
+
+    return Dialect
+
+
+def _separator(path: Path, encoding: str, usual: str) -> str:
+    for separator in (usual, *(other for other in SEPARATORS if other != usual)):
+        try:
+            sample = islice(csv.reader(lines(path, encoding), _dialect(separator, separator != "\t")), SAMPLE_ROWS)
+            widths = {len(row) for row in sample if row}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and widths.pop() > 1:
+            return separator
+    return usual
+
+
+def _quoted(source: Iterable[str]) -> bool:
+    """Whether quotes in a table with tabs are those of its writer, as of the csv module and pandas, and not the text's.
+
+    Such a writer puts quotes around each field that holds one, so that no other field has any.
+    """
+    found, record = False, ""
+    for line in source:
+        if not record and '"' not in line:
+            continue
+        record += line
+        if record.count('"') % 2:
+            continue  # within a text of several lines, or else no line to come will do
+        if not _RECORD.fullmatch(record.rstrip("\r\n")):
+            return False
+        found, record = True, ""
+    return found and not record
+
+
+def _names(path: Path, encoding: str, dialect: type[csv.Dialect]) -> tuple[str, ...]:
     try:
-        names = list(columns.names) or [name.strip() for name in next(reader, [])]
-        for wanted in (columns.text, columns.label):
-            if names and wanted and wanted not in names:
-                raise InputError(
-                    f"{path} has no column {wanted!r}, only: {', '.join(names)[:200]}; name the columns with "
-                    "--text-column and --label-column, or with --columns label,text if there is no header."
-                )
+        return tuple(name.strip() for name in next(csv.reader(lines(path, encoding), dialect), []))
+    except csv.Error as error:
+        raise InputError(f"{path} line 1 is no header: {error}.") from None
+
+
+def _rows(path: Path, encoding: str, dialect: type[csv.Dialect], names: tuple[str, ...]) -> Iterator[Row]:
+    reader = csv.reader(lines(path, encoding), dialect)
+    try:
+        names = names or tuple(name.strip() for name in next(reader, []))
         for row in reader:
-            if not row:
+            if not any(row):
                 continue
             if len(row) != len(names):
                 raise InputError(
@@ -48,4 +102,6 @@ def _rows(path: Path, dialect: type[csv.Dialect], columns: Columns, kind: str) -
                 )
             yield reader.line_num, dict(zip(names, row, strict=True))
     except csv.Error as error:
-        raise InputError(f"{path} line {reader.line_num} is not valid {kind}: {error}.") from None
+        raise InputError(
+            f"{path} line {reader.line_num} is not valid {'TSV' if dialect.delimiter == chr(9) else 'CSV'}: {error}."
+        ) from None
