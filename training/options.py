@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from training.data.formats.rows import Columns, Missing
 from training.data.tokenizer import check_kind
+from training.encoders.hub import open_named
 from training.errors import InputError
 from training.families import get_family
 from training.families.encoder import MOST_PIECES, start_from
@@ -39,7 +40,7 @@ class Model(NamedTuple):
 
     family: str
     tokenizer: str
-    checkpoint: Path | None
+    checkpoint: str | None
     tune: str
     epochs: int | None
     layers: int | None = None
@@ -108,7 +109,7 @@ def _family(model: Model, task: str) -> Family:
     family = get_family(default if model.family in ("", "auto") else model.family)
     _check_start(family, model, task)
     if model.checkpoint:
-        family = start_from(family, model.checkpoint, model.tune, model.layers, model.pieces)
+        family = start_from(family, open_named(model.checkpoint, model.layers), model.tune, model.pieces)
     if model.tokenizer:
         family = family._replace(tokenizer=check_kind(model.tokenizer))
     return _with_epochs(family, model)

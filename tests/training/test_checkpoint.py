@@ -331,7 +331,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda d: (d / "config.json").unlink(), r"config\.json does not exist"),
     "config": (overwrite("config.json", "{"), r"config\.json is not readable as JSON"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors does not exist"),
-    "other weights": (rename_weights, r"\(there is pytorch_model\.bin\); save the weights as one safetensors"),
+    "other weights": (rename_weights, r"\(there is pytorch_model\.bin\); save the weights as safetensors: whoever"),
     "damaged weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x00" * 99), "is damaged"),
     "no tokenizer": (lambda d: (d / "vocab.txt").unlink(), r"neither tokenizer\.json nor vocab\.txt"),
     "tokenizer": (overwrite("tokenizer.json", "{}"), "is not a tokenizer"),
@@ -368,14 +368,14 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tune", ["0", "3", "-1", "body", "1.5", ""])
 def test_what_can_be_tuned_is_said(tmp_path: Path, tune: str) -> None:
     with pytest.raises(InputError, match="is none of: head, all, or how many of the top 2 layers"):
-        start_from(get_family("encoder"), write_checkpoint(tmp_path / "tiny"), tune)
+        start_from(get_family("encoder"), open_checkpoint(write_checkpoint(tmp_path / "tiny")), tune)
 
 
 @pytest.mark.parametrize(("blocks", "width", "tolerance"), [(2, 64, 1e-5), (6, 384, 1e-5), (12, 768, 4e-5)])
 def test_only_an_encoder_larger_than_minilm_may_be_further_from_keras(
     tmp_path: Path, blocks: int, width: int, tolerance: float
 ) -> None:
-    family = start_from(get_family("encoder"), write_checkpoint(tmp_path / "tiny"), "all")
+    family = start_from(get_family("encoder"), open_checkpoint(write_checkpoint(tmp_path / "tiny")), "all")
     checkpoint = family.pretrained.checkpoint
     larger = checkpoint._replace(shape=checkpoint.shape._replace(blocks=blocks, width=width))
 

@@ -59,7 +59,8 @@ def train(
     log_directory: Annotated[Path | None, typer.Option(help="Write TensorBoard events there.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Keep the state there; go on from it if it is there.")] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The pre-trained encoder that --family encoder or cluster starts from.")
+        str | None,
+        typer.Option(help="The pre-trained encoder to start from: a directory, or owner/name[@revision] of a hub."),
     ] = None,
     tune: Annotated[str, typer.Option(help="What of an encoder is trained: head, all, or its top N layers.")] = "all",
     layers: Annotated[

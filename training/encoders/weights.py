@@ -1,12 +1,14 @@
-"""A checkpoint's model.safetensors: its tensors by our names, whichever architecture they are of."""
+"""A checkpoint's model.safetensors, one file or several: its tensors by our names, of any architecture."""
 
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.encoders.configuration import ARCHITECTURES, Shape
+from training.encoders.configuration import ARCHITECTURES, Shape, read_json
 from training.errors import InputError
 
 # Our names of tensors, and theirs, after what stands before the number of the block.
@@ -41,19 +43,86 @@ _MPNET = _BERT | {
 Floats = NDArray[np.float32]
 
 
-def open_weights(directory: Path) -> Any:
-    """The open safetensors file of a checkpoint. Raises InputError if there is none, or it is damaged."""
+# Where the weights are in several files: which tensor is in which.
+INDEX = "model.safetensors.index.json"
+CONVERT = (
+    "whoever trusts them converts them with transformers: "
+    "AutoModel.from_pretrained(NAME).save_pretrained(DIRECTORY), and the same for AutoTokenizer."
+)
+
+
+class Shards(ExitStack):
+    """The open safetensors files of a checkpoint, as if they were one."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        """Opens the file of each tensor, by the tensor's name. Raises InputError if one is missing or damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        super().__init__()
+        opened = {}
+        for path in sorted(set(files.values())):
+            try:
+                opened[path] = self.enter_context(safe_open(path, framework="np"))
+            except FileNotFoundError:
+                raise InputError(f"{path} does not exist, and {INDEX} names it; fetch it too.") from None
+            except (SafetensorError, OSError) as error:
+                raise InputError(f"{path} is damaged: {error}; fetch it again.") from None
+        self._file_of = {name: opened[path] for name, path in files.items()}
+
+    def keys(self) -> Iterable[str]:
+        """The names of all tensors."""
+        return self._file_of.keys()
+
+    def get_slice(self, name: str) -> Any:
+        """A tensor that is not read yet. Raises InputError if the file does not hold what the index says."""
+        from safetensors import SafetensorError
+
+        try:
+            return self._file_of[name].get_slice(name)
+        except SafetensorError as error:
+            raise InputError(f"{INDEX} does not go with the files that it names: {error}.") from None
+
+    def get_tensor(self, name: str) -> Any:
+        """A tensor as an array."""
+        return self._file_of[name].get_tensor(name)
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The file with the weights of a checkpoint, or those that its index names. Raises InputError if there are none."""
+    path = directory / "model.safetensors"
+    if path.exists():
+        return [path]
+    if (directory / INDEX).exists():
+        return sorted(set(_index(directory).values()))
+    other = sorted(p.name for p in directory.iterdir() if p.suffix in (".bin", ".h5", ".safetensors"))
+    if not other:
+        raise InputError(f"{path} does not exist; save the weights as safetensors.")
+    raise InputError(
+        f"{path} does not exist (there is {', '.join(other[:3])}); save the weights as safetensors: {CONVERT}"
+    )
+
+
+def _index(directory: Path) -> dict[str, Path]:
+    """The file of each tensor. Raises InputError for an index that says something else."""
+    places = read_json(directory / INDEX).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise InputError(f"{directory / INDEX} has no 'weight_map' with the file of each tensor; fetch it again.")
+    return {tensor: directory / Path(name).name for tensor, name in places.items()}
+
+
+def open_weights(directory: Path) -> Shards:
+    """The open weights of a checkpoint. Raises InputError if there are none, or they are damaged."""
     from safetensors import SafetensorError, safe_open
 
-    path = directory / "model.safetensors"
-    if not path.exists():
-        other = sorted(p.name for p in directory.iterdir() if p.suffix in (".bin", ".h5", ".safetensors"))
-        found = f" (there is {', '.join(other[:3])})" if other else ""
-        raise InputError(f"{path} does not exist{found}; save the weights as one safetensors file.")
+    first, *others = weight_files(directory)
+    if others or first.name != "model.safetensors":
+        return Shards(_index(directory))
     try:
-        return safe_open(path, framework="np")
+        with safe_open(first, framework="np") as file:
+            names = list(file.keys())
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged: {error}; fetch it again.") from None
+        raise InputError(f"{first} is damaged: {error}; fetch it again.") from None
+    return Shards(dict.fromkeys(names, first))
 
 
 def _wanted(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from handler.model.classifier import activate
-from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.checkpoint import Checkpoint
 from training.encoders.pruning import compare, prune
 from training.errors import InputError
 from training.learning.batches import predict
@@ -60,11 +60,8 @@ class Pretrained(NamedTuple):
     pieces: int
 
 
-def start_from(
-    family: Family, directory: Path, tune: str, layers: int | None = None, pieces: int = MOST_PIECES
-) -> Family:
-    """The family with an encoder to start from. Raises InputError for a bad checkpoint or too little memory."""
-    checkpoint = open_checkpoint(directory, layers)
+def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int = MOST_PIECES) -> Family:
+    """The family with an encoder to start from. Raises InputError if it cannot be tuned so, or memory is too little."""
     most = checkpoint.shape.blocks
     if tune not in ("all", "head") and not (tune.isdecimal() and 1 <= int(tune) <= most):
         raise InputError(f"--tune {tune!r} is none of: head, all, or how many of the top {most} layers to train.")

@@ -39,6 +39,9 @@ def manifest_of(
         "text_column": plan.text_column,
         "seed": plan.seed,
     }
+    if plan.family.pretrained:
+        data["checkpoint"] = plan.family.pretrained.checkpoint.name
+        data["checkpoint_commit"] = plan.family.pretrained.checkpoint.commit
     for name, part in (("train", splits.train), ("dev", splits.dev), ("test", splits.test)):
         data[f"{name}_texts"] = len(part)
         data[f"{name}_fingerprint"] = fingerprint(part)
