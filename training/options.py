@@ -9,7 +9,7 @@ from training.data.tokenizer import check_kind
 from training.encoders.hub import open_named
 from training.errors import InputError
 from training.families import get_family
-from training.families.encoder import MOST_PIECES, start_from
+from training.families.encoder import start_from
 from training.learning.job import Family
 from training.learning.plan import Plan
 from training.learning.tasks import check_task
@@ -44,7 +44,7 @@ class Model(NamedTuple):
     tune: str
     epochs: int | None
     layers: int | None = None
-    pieces: int = MOST_PIECES
+    pieces: int | None = None
 
 
 class Options(NamedTuple):
@@ -125,8 +125,8 @@ def _check_start(family: Family, model: Model, task: str) -> None:
         raise InputError(f"--checkpoint is for --family encoder and cluster, not for {model.family}; leave one out.")
     if model.checkpoint and model.tokenizer:
         raise InputError("--checkpoint brings a tokenizer along; leave --tokenizer out.")
-    if model.layers and not model.checkpoint:
-        raise InputError("--layers is how many layers of a --checkpoint are kept; give one, or leave it out.")
+    if (model.layers or model.pieces) and not model.checkpoint:
+        raise InputError("--layers and --pieces are how much of a --checkpoint is kept; give one, or leave them out.")
 
 
 def _with_epochs(family: Family, model: Model) -> Family:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from training.encoders.checkpoint import Checkpoint
 from training.encoders.configuration import Shape
-from training.encoders.pruning import compare, prune
+from training.encoders.pruning import compare, prune, unseen
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 CORPUS = [
@@ -114,6 +114,23 @@ def test_other_scripts_go_first_and_of_the_own_one_what_is_rare() -> None:
     assert everything & set(string.ascii_lowercase) <= kept
     assert len(narrow.order) == 33
     assert set(narrow.order) < set(roomy.order)
+
+
+def test_of_few_texts_all_of_their_main_script_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a vocabulary that is larger than what is usual
+    monkeypatch.setattr("training.encoders.pruning.USUAL_PIECES", 33)
+    checkpoint = whole("unigram")
+    latin = {i for i in checkpoint.order if (t := checkpoint.tokenizer.id_to_token(i).strip("\u2581")) and t.isascii()}
+
+    of_few, of_many = (prune(checkpoint, texts) for texts in (["the cat"], ["the cat sat on the mat"] * 50))
+
+    assert latin - {2, 3} <= set(of_few.order)
+    assert len(of_many.order) == 33
+
+
+@pytest.mark.parametrize(("used", "share"), [({}, 0), ({5: 1, 6: 3}, 0.25), ({5: 2, 6: 3}, 0)])
+def test_what_texts_have_once_tells_how_much_they_leave_out(used: dict[int, int], share: float) -> None:
+    assert unseen(used) == share
 
 
 def test_a_vocabulary_that_is_small_enough_stays_and_what_changes_is_said() -> None:

@@ -67,8 +67,9 @@ def train(
         int | None, typer.Option(min=1, help="Keep so many of an encoder's layers, the lower ones; else all.")
     ] = None,
     pieces: Annotated[
-        int, typer.Option(min=1, help="Keep so many pieces of an encoder's vocabulary, those of the texts first.")
-    ] = 30_000,
+        int | None,
+        typer.Option(min=1, help="Keep so many pieces of an encoder's vocabulary; else what suits the texts."),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="How often each text is trained on, at most; else as suits the family."),

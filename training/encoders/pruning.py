@@ -3,7 +3,8 @@
 The table of a multilingual encoder is most of its weights: 96 of 117 million in multilingual-e5-small. Kept are the
 pieces that the texts use, with all that these are merged from; the single characters of the scripts that the texts are
 written in, so that nothing becomes unknown that was known; and the most frequent of the others, of each script so many
-as its share of the letters. The texts themselves are read as before.
+as its share of the letters. The texts themselves are read as before. Few texts show few of the pieces that others like
+them have, so that of few texts all of their main script is kept.
 """
 
 import json
@@ -20,17 +21,24 @@ from training.data.tokenizer import PADDING_ID, UNKNOWN_ID
 from training.encoders.checkpoint import Checkpoint
 
 AT_ONCE = 4096
+# All of English BERT's vocabulary, nearly, and of a multilingual one what Chinese needs.
+USUAL_PIECES = 30_000
+# More tokens than these are too many to be read in smaller pieces than the encoder learned them in.
+FEW_UNSEEN = 0.02
 # What marks the beginning of a word, the inside of one, or its end.
 MARKS = re.compile(r"^(\u2581|\u0120|##)|</w>$")
 # A place kept free in the vocabulary for whoever trains on; no text uses it.
 UNUSED = re.compile(r"\[unused\d+\]|madeupword\d+")
 
 
-def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int) -> Checkpoint:
-    """The checkpoint with about `most` pieces: more if the texts and single characters alone take more."""
+def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int | None = None) -> Checkpoint:
+    """The checkpoint with about `most` pieces: more if the texts and single characters alone take more.
+
+    By default with USUAL_PIECES, and while the texts leave out too many, with all of the script they have most of.
+    """
     content = json.loads(checkpoint.tokenizer.to_str())
     pieces = [str(checkpoint.tokenizer.id_to_token(i)) for i in range(checkpoint.tokenizer.get_vocab_size())]
-    if most >= len(pieces):
+    if (most or USUAL_PIECES) >= len(pieces):
         return checkpoint
     used = _used(checkpoint.tokenizer, texts)
     letters = _letters(pieces, used)
@@ -38,8 +46,12 @@ def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int) -> Checkpoint
     single = {i for i, piece in enumerate(bare) if len(piece) == 1 and _scripts(piece) <= letters.keys()}
     needed = {PADDING_ID, UNKNOWN_ID, *checkpoint.before, checkpoint.end, *used, *single}
     kept = _with_parts(content["model"], needed | _least_likely(content["model"]))
-    others = (i for i in _by_frequency(checkpoint, bare, letters) if i not in kept)
-    kept |= _with_parts(content["model"], {i for _, i in zip(range(most - len(kept)), others, strict=False)})
+    others = [i for i in _by_frequency(checkpoint, bare, letters) if i not in kept]
+    room = max(0, (most or USUAL_PIECES) - len(kept))
+    if most is None and unseen(used) > FEW_UNSEEN:
+        main = {max(letters, key=letters.__getitem__, default="")}
+        room = max([room, *(place for place, i in enumerate(others, 1) if _scripts(bare[i]) == main)])
+    kept |= _with_parts(content["model"], others[:room])
     order = sorted(kept)
     place_of = {old: new for new, old in enumerate(order)}
     content["model"] = _only(content["model"], place_of)
@@ -51,6 +63,13 @@ def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int) -> Checkpoint
         end=place_of[checkpoint.end],
         parameters=checkpoint.parameters - left_out * checkpoint.shape.width,
     )
+
+
+def unseen(used: Mapping[int, int]) -> float:
+    """The share of other texts' tokens that these texts do not have, estimated from what they have once: Good 1953,
+    "The Population Frequencies of Species and the Estimation of Population Parameters".
+    """
+    return sum(times == 1 for times in used.values()) / max(1, sum(used.values()))
 
 
 def compare(before: Checkpoint, after: Checkpoint, texts: Sequence[str]) -> dict[str, float]:

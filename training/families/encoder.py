@@ -35,8 +35,6 @@ from training.learning.tasks import Task
 # Self-attention costs the square of the length, and longer texts are rare.
 LONGEST = 256
 SHORTEST = 8
-# All of English BERT's vocabulary, nearly, and of a multilingual one what Chinese needs.
-MOST_PIECES = 30_000
 # A narrow encoder takes larger steps: 4e-5 at a width of 768. Each block takes a share of the step of the one above it.
 STEP_BY_WIDTH = 3e-2
 STEP_SHARE = 0.9
@@ -57,10 +55,10 @@ class Pretrained(NamedTuple):
 
     checkpoint: Checkpoint
     blocks: int | None
-    pieces: int
+    pieces: int | None
 
 
-def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int = MOST_PIECES) -> Family:
+def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | None = None) -> Family:
     """The family with an encoder to start from. Raises InputError if it cannot be tuned so, or memory is too little."""
     most = checkpoint.shape.blocks
     if tune not in ("all", "head") and not (tune.isdecimal() and 1 <= int(tune) <= most):
