@@ -7,6 +7,7 @@ from typing import NamedTuple
 from training.data.audit import Audit, audit, check_strict
 from training.data.datasets import read_dataset
 from training.data.files import Content, read, read_content
+from training.data.formats.parts import parts_of
 from training.data.labels import alike, check_looks, merged, say_alike
 from training.data.read import Example, Kind
 from training.data.split import Splits, make_splits
@@ -39,7 +40,7 @@ def read_data(options: Options, progress: Progress) -> Data:
     """Reads, splits and audits the texts, and says what was found. Raises InputError."""
     texts, kind = options.texts, check_task(options.task, options.multi_label)
     content = _train(texts, progress)
-    parts = _Parts(content.examples, *(_held_out(path, texts, progress) for path in (texts.dev, texts.test)))
+    parts = _Parts(content.examples, *(_held_out(name, texts, progress) for name in ("dev", "test")))
     check_looks(parts.train, kind, str(texts.file or texts.dataset))
     if kind.named:
         parts = _one_spelling(parts, kind, texts.merge_labels, progress)
@@ -52,14 +53,30 @@ def read_data(options: Options, progress: Progress) -> Data:
     return data
 
 
+def _files(texts: Texts, part: str) -> list[Path]:
+    """The files of a part: those that are named, or found where all of them lie in one folder."""
+    named = {"train": None, "dev": texts.dev, "test": texts.test}[part]
+    if named or not texts.file:
+        return [named] if named else []
+    found = parts_of(texts.file)
+    return found.get(part, []) if found or part != "train" else [texts.file]
+
+
 def _train(texts: Texts, progress: Progress) -> Content:
     if not texts.file:
         return Content(read_dataset(texts.dataset), [], "text")
-    return read_content(texts.file, texts.columns, texts.missing, progress.say)
+    contents = [read_content(file, texts.columns, texts.missing, progress.say) for file in _files(texts, "train")]
+    return Content(
+        [example for content in contents for example in content.examples],
+        [example for content in contents for example in content.unlabelled],
+        contents[0].text_column,
+    )
 
 
-def _held_out(path: Path | None, texts: Texts, progress: Progress) -> list[Example] | None:
-    return read(path, texts.columns, texts.missing, progress.say) if path else None
+def _held_out(part: str, texts: Texts, progress: Progress) -> list[Example] | None:
+    files = _files(texts, part)
+    contents = [read(file, texts.columns, texts.missing, progress.say) for file in files]
+    return [example for content in contents for example in content] if files else None
 
 
 def _one_spelling(parts: _Parts, kind: Kind, merge: bool, progress: Progress) -> _Parts:

@@ -7,7 +7,12 @@ from training.errors import InputError
 
 # An extra is taken to be here if these modules are.
 TRAIN = ("jinja2", "keras", "scipy", "tensorflow")
-EXTRAS = {"train": TRAIN, "encoder": (*TRAIN, "huggingface_hub", "safetensors"), "deploy": ("cyclonedx", "elftools")}
+EXTRAS = {
+    "train": TRAIN,
+    "encoder": (*TRAIN, "huggingface_hub", "safetensors"),
+    "parquet": ("pyarrow",),
+    "deploy": ("cyclonedx", "elftools"),
+}
 
 
 BEYOND_TENSORFLOW = (3, 14)

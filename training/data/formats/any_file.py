@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.data.formats.fasttext import read_txt
+from training.data.formats.folder import read_folder
 from training.data.formats.json_records import read_json
+from training.data.formats.parquet import read_parquet
 from training.data.formats.rows import Columns, Say, Table
 from training.data.formats.table import read_csv, read_tsv
+from training.data.formats.xlsx import read_xlsx
 from training.errors import InputError
 
 READERS: dict[str, Callable[[Path, Columns, Say], Table]] = {
@@ -17,12 +20,25 @@ READERS: dict[str, Callable[[Path, Columns, Say], Table]] = {
     ".jsonl": read_json,
     ".ndjson": read_json,
     ".manifest": read_json,
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+    ".parquet": read_parquet,
+    ".arrow": read_parquet,
+    ".feather": read_parquet,
 }
 
 
-def table_of(path: Path, columns: Columns, say: Say) -> Table:
-    """The rows of a file whose name ends in one of READERS, or in that and .gz. Raises InputError."""
+def suffix_of(path: Path) -> str:
+    """The suffix that tells the format of a file; empty if none does."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if not suffixes or suffixes[-1] not in READERS:
+    return suffixes[-1] if suffixes and suffixes[-1] in READERS else ""
+
+
+def table_of(path: Path, columns: Columns, say: Say) -> Table:
+    """The rows of a folder, or of a file whose name ends in one of READERS, or in that and .gz. Raises InputError."""
+    if path.is_dir():
+        return read_folder(path, columns, say)
+    suffix = suffix_of(path)
+    if not suffix:
         raise InputError(f"{path} is none of {', '.join(READERS)} (or these with .gz); rename or convert it.")
-    return READERS[suffixes[-1]](path, columns, say)
+    return READERS[suffix](path, columns, say)

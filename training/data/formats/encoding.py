@@ -7,14 +7,16 @@ half of them in the right one, few in a wrong one. Where two readings come close
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, TypeAlias
 
 from training.data.formats.characters import JAPANESE, KOREAN, LATIN, SIMPLIFIED, TRADITIONAL
 from training.data.formats.packed import PIECE, opened
 from training.errors import InputError
 
+Source: TypeAlias = Callable[[Path], AbstractContextManager[IO[bytes]]]
 UTF8 = "utf-8-sig"
 MARKS = {
     codecs.BOM_UTF8: UTF8,
@@ -68,15 +70,15 @@ def check_encoding(name: str) -> str:
     return UTF8 if known == "utf-8" else known
 
 
-def encoding_of(path: Path) -> str:
+def encoding_of(path: Path, source: Source = opened) -> str:
     """The encoding of a file. Raises InputError if several fit, none does, or a part has another one."""
-    with opened(path) as file:
+    with source(path) as file:
         beginning = file.read(4)
     for mark, encoding in MARKS.items():
         if beginning.startswith(mark):
             return encoding
-    found = _as_utf8(path)
-    wide = _plain(_read_as(path, WIDE)) if found.wide else None
+    found = _as_utf8(path, source)
+    wide = _plain(_read_as(path, source, WIDE)) if found.wide else None
     if wide or not found.broken:
         return wide or UTF8
     if found.sure:
@@ -84,7 +86,7 @@ def encoding_of(path: Path) -> str:
             f"{path} line {found.broken} is not UTF-8, though what stands before it is: the file is damaged or changes "
             "its encoding half way; repair that line, or name the encoding of all of it with --encoding."
         )
-    return _choose(path, _read_as(path, CANDIDATES), found.broken)
+    return _choose(path, _read_as(path, source, CANDIDATES), found.broken)
 
 
 class _Utf8(NamedTuple):
@@ -130,10 +132,10 @@ class _Reading:
             self.sample += "".join(c for c in text if c.isprintable())[:SAMPLE]
 
 
-def _as_utf8(path: Path) -> _Utf8:
+def _as_utf8(path: Path, source: Source) -> _Utf8:
     decoder = codecs.getincrementaldecoder("utf-8")()
     line, pairs, sure, nul, size = 1, 0, False, 0, 0
-    with opened(path) as file:
+    with source(path) as file:
         while True:
             piece = file.read(PIECE)
             nul, size = nul + piece.count(0), size + len(piece)
@@ -148,11 +150,11 @@ def _as_utf8(path: Path) -> _Utf8:
                 return _Utf8(line if broken else 0, sure, nul * 100 > size)
 
 
-def _read_as(path: Path, candidates: Mapping[str, frozenset[str]]) -> list[_Reading]:
+def _read_as(path: Path, source: Source, candidates: Mapping[str, frozenset[str]]) -> list[_Reading]:
     """The file in each encoding, the likeliest first. Raises InputError for a line of UTF-8 in between."""
     readings = [_Reading(encoding, known) for encoding, known in candidates.items()]
     before = 0
-    with opened(path) as file:
+    with source(path) as file:
         while lines := file.readlines(PIECE):
             for number, line in enumerate(lines, before + 1):
                 if candidates is CANDIDATES and not line.isascii() and _surely_utf8(line):

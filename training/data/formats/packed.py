@@ -22,4 +22,9 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read to its end: {error}; fetch it again.") from None
+        raise InputError(f"{path} cannot be read to its end: {first_line(error)}; fetch it again.") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, for a place within a sentence."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(" .:")

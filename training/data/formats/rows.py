@@ -85,6 +85,11 @@ def checked(where: str, text: str) -> str:
     return text
 
 
+def simple(value: object) -> object:
+    """What JSON could hold, as it is; of anything else, such as a date, how it is written."""
+    return value if value is None or isinstance(value, str | int | float | bool | list | dict) else str(value)
+
+
 def place(path: Path, table: Table, number: int) -> str:
     """Where a row stands, to begin a sentence with."""
     return f"{path} {table.unit} {number}"
