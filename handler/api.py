@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from handler import snapshot
 from handler.errors import (
@@ -23,6 +24,7 @@ from handler.https import exchange as http
 from handler.https import pages, schema
 from handler.model import golden
 from handler.model.bundle import Manifest
+from handler.model.classifier import Classifier
 from handler.model.interpreter import RUNTIME
 from handler.model.models import models
 from handler.model.prediction import ModelName
@@ -102,7 +104,7 @@ def classify(request: http.Request, record: Record) -> schema.ClassifyResponse:
     """POST /v1/classify"""
     asked = schema.parse(request.json(), schema.ClassifyRequest)
     texts = schema.texts_of(asked)
-    classifier = models().get(asked.model or None)
+    classifier = _asked_for(asked.model, record)
     record.values["Texts"] = len(texts)
     predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
     record.values["Certain"] = sum(p.certain is True for p in predictions)
@@ -114,22 +116,31 @@ def embed(request: http.Request, record: Record) -> schema.EmbedResponse:
     """POST /v1/embed"""
     asked = schema.parse(request.json(), schema.EmbedRequest)
     texts = schema.texts_of(asked)
-    classifier = models().get(asked.model or None)
+    classifier = _asked_for(asked.model, record)
     record.values["Texts"] = len(texts)
     vectors = classifier.embed(texts).astype(float).round(6)
     return schema.EmbedResponse(_name(classifier.manifest), vectors.tolist())
 
 
+def _asked_for(name: str | UnsetType, record: Record) -> Classifier:
+    classifier = models().get(name or None)
+    record.properties["model_version"] = classifier.manifest.version
+    return classifier
+
+
 def list_models(_: http.Request, __: Record) -> schema.ModelsResponse:
     """GET /v1/models"""
-    return schema.ModelsResponse([_info(c.manifest) for c in models().all()])
+    served = models()
+    return schema.ModelsResponse([_info(one, one is served.main()) for one in served.all()])
 
 
 def model(request: http.Request, _: Record) -> schema.ModelInfo:
     """GET /v1/models/{name}"""
     from urllib.parse import unquote
 
-    return _info(models().get(unquote(request.path.removesuffix("/").rpartition("/")[2])).manifest)
+    served = models()
+    found = served.get(unquote(request.path.removesuffix("/").rpartition("/")[2]))
+    return _info(found, found is served.main())
 
 
 def agents(request: http.Request, record: Record, contract: str = "") -> pages.Page:
@@ -150,7 +161,8 @@ def health(request: http.Request, _: Record) -> schema.HealthResponse:
         reason = "expected true or false"
         raise InvalidRequest(f"deep: {reason}.", (FieldError("?deep", reason),))
     served = models()
-    response = schema.HealthResponse("ok", RUNTIME, [_name(c.manifest) for c in served.all()])
+    published = models.registry.named() if models.registry else UNSET
+    response = schema.HealthResponse("ok", RUNTIME, [_name(c.manifest) for c in served.all()], published)
     if deep == "false":
         return response
     for replayed in served.replays:
@@ -159,7 +171,7 @@ def health(request: http.Request, _: Record) -> schema.HealthResponse:
                 f"The model {replayed.model!r} gives {replayed.same_answers} of its {replayed.texts} golden texts the "
                 "answer that they had where it was trained."
             )
-    return schema.HealthResponse("ok", RUNTIME, response.models, served.replays)
+    return msgspec.structs.replace(response, golden=served.replays)
 
 
 MODEL = "/v1/models/{name}"
@@ -181,11 +193,12 @@ def _name(manifest: Manifest) -> ModelName:
     return ModelName(manifest.name, manifest.version)
 
 
-def _info(manifest: Manifest) -> schema.ModelInfo:
+def _info(classifier: Classifier, default: bool) -> schema.ModelInfo:
+    manifest = classifier.manifest
     return schema.ModelInfo(
         name=manifest.name,
         version=manifest.version,
-        default=manifest.name == models().default,
+        default=default,
         task=manifest.task,
         family=manifest.family,
         labels=manifest.labels,
@@ -228,4 +241,4 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
         models().warm()
     except BundleError as error:
         log_error(error)
-    snapshot.register(lambda: models().prepare())
+    snapshot.register(models.prepare, models.restored)

@@ -42,7 +42,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None
         return float(context.get_remaining_time_in_millis()) / 1000
 
     if "Items" in event:
-        return bulk.answer(event, models().get(), seconds_left, work)
+        return bulk.answer(event, models().main(), seconds_left, work)
     if _is_from(event, "aws:sqs"):
         failed = [message for message in SQSEvent(event).records if not _answered(message, seconds_left)]
         for message in failed:
@@ -121,7 +121,7 @@ def _failed(event: Mapping[str, Any], seconds_left: Seconds) -> list[str]:
 def _finished(job: Job, seconds_left: Seconds) -> bool:
     """Classifies an object; one that takes longer than this invocation goes on in the state machine."""
     try:
-        outcome = work(job, models().get(), seconds_left)
+        outcome = work(job, models().main(), seconds_left)
         if outcome.checkpoint:
             bulk.hand_over(job, outcome.checkpoint)
     except BundleError:

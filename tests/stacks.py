@@ -34,6 +34,8 @@ OPTIONS = {
     "DomainName": "classify.example.com",
     "CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
 }
+# And what excludes one of those.
+REGISTRY = {"ModelRegistry": "s3://models/reviews/", "ModelKmsKeyArn": MODEL_KEY}
 LONGEST = "fenlei-" + "o" * 42
 
 # The ARNs of what has one, by type; and the properties that name a resource, where the template does.
@@ -265,7 +267,7 @@ def pairs(text: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split())
 
 
-SETS = [*settings(), "options"]
+SETS = [*settings(), "options", "registry"]
 
 
 @cache
@@ -273,5 +275,7 @@ def stack(name: str) -> Stack:
     """The main stack of an environment, or the one with every option."""
     if name == "options":
         return Stack("template.yaml", LONGEST, OPTIONS)
+    if name == "registry":
+        return Stack("template.yaml", "fenlei", REGISTRY)
     given = settings()[name]
     return Stack("template.yaml", given["stack_name"], pairs(given.get("parameter_overrides", "")))

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from handler.errors import FieldError, InvalidRequest, MalformedRequest
-from handler.model.prediction import ModelName, Prediction, Replay
+from handler.model.prediction import ModelName, ModelVersion, Prediction, Replay
 
 MAX_BODY_BYTES = 1_048_576
 MAX_TEXTS = 128
@@ -91,11 +91,15 @@ class ModelsResponse(Struct, frozen=True):
 
 
 class HealthResponse(Struct, frozen=True):
-    """The loaded versions, and the interpreter that runs them; `golden` if the check was asked to be deep."""
+    """The loaded versions, and the interpreter that runs them; `golden` if the check was asked to be deep.
+
+    `published` has the versions that a registry's pointer names, loaded or not; it is there if a registry is followed.
+    """
 
     status: str
     runtime: str
     models: list[ModelName]
+    published: list[ModelVersion] | UnsetType = UNSET
     golden: list[Replay] | UnsetType = UNSET
 
 

@@ -49,7 +49,7 @@ def _place(uri: str, expected: str, bundle: Path) -> None:
         archive = work / "bundle.tar.gz"
         found = _download(uri, archive)
         if found != expected:
-            raise BundleError(f"{uri} has the sha256 {found}, and MODEL_SHA256 says {expected}; it is another file.")
+            raise BundleError(f"{uri} has the sha256 {found}, and not {expected}; it is another file.")
         _unpack(uri, archive, work / "bundle")
         archive.unlink()
         (work / "bundle").rename(bundle)

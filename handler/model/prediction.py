@@ -51,6 +51,17 @@ class ModelName(Struct, frozen=True):
     version: str
 
 
+class ModelVersion(Struct, frozen=True):
+    """A version that a registry's pointer names: its share of requests in percent, and what became of it here.
+
+    `state` is answers, awaited (it was not loaded yet) or refused (it did not replay, or could not be loaded).
+    """
+
+    version: str
+    weight: int
+    state: str
+
+
 class Replay(Struct, frozen=True):
     """What the golden texts of a model give here, beside what they gave where it was trained."""
 

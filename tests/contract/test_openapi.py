@@ -30,6 +30,7 @@ TYPES = (
     mcp.McpParams,
     schema.ModelInfo,
     prediction.ModelName,
+    prediction.ModelVersion,
     schema.ModelsResponse,
     prediction.Prediction,
     schema.Problem,

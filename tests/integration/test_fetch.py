@@ -112,7 +112,7 @@ def test_a_bundle_is_fetched_once_and_kept_under_its_hash(store: Store, tmp_path
 def test_another_sha256_is_refused_and_nothing_is_left(store: Store, tmp_path: Path) -> None:
     started = start(tmp_path, store.url, "0" * 64)
 
-    assert f"has the sha256 {store.sha256}, and MODEL_SHA256 says {'0' * 64}" in started.error
+    assert f"has the sha256 {store.sha256}, and not {'0' * 64}" in started.error
     assert started.left == []
 
 

@@ -220,7 +220,7 @@ def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_each_request_leaves_one_line_of_metrics_without_its_text(
-    post: Call, capsys: pytest.CaptureFixture[str]
+    post: Call, bundle: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post({"texts": ["a private matter", "another"]})
 
@@ -232,6 +232,7 @@ def test_each_request_leaves_one_line_of_metrics_without_its_text(
         "route": "POST /v1/classify",
         "status": 200,
         "request_id": "a-request",
+        "model_version": bundle.manifest.version,
         "Texts": [2],
         "Certain": metrics["Certain"],
         "Tokens": metrics["Tokens"],
