@@ -58,6 +58,7 @@ class Options(NamedTuple):
     teacher: Path | None
     refit: bool
     seed: int
+    precision: float
     quantization: str
     all_quantizations: bool
     name: str
@@ -100,6 +101,7 @@ def make_plan(options: Options) -> Plan:
         all_quantizations=options.all_quantizations,
         clusters=options.clusters,
         text_column=texts.columns.text or "text",
+        precision=options.precision,
     )
 
 

@@ -24,11 +24,12 @@ def run(options: Options, plan: Plan, data: Data, progress: Progress) -> Trained
     progress, plan = _controlled(progress, options), plan._replace(text_column=data.text_column)
     load_tensorflow(portable=options.model.checkpoint is None)  # an encoder trains three times as fast with oneDNN
     plan, vocabulary = _with_pieces(plan, data.splits, data.unlabelled, progress)
+    learned = None
     if options.automatic:
-        plan, reason = choose_family(plan, data.splits, progress)
+        plan, learned, reason = choose_family(plan, data.splits, progress)
         progress.say(f"auto: {reason}")
     plan, splits, outcome = _taught(options.teacher, plan, data.splits, data.unlabelled, progress)
-    trained = train(plan, splits, progress)
+    trained = train(plan, splits, progress, learned if splits is data.splits else None)
     trained = trained._replace(settings=trained.settings | vocabulary | outcome | share_kept(trained, outcome))
     progress.step("measuring what it needs")
     written = bundles.write(measured(trained.bundle), documents(trained, data.audit), options.output)

@@ -2,50 +2,88 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest
-from handler.model.classifier import activate, probabilities
+from handler.model.classifier import activate, label_thresholds, probabilities
 from training.data.split import Splits
 from training.judging.evaluate import Evaluation, judge, on_unseen
-from training.judging.outcome import Outputs, Trained
+from training.judging.outcome import Outputs, Trained, certainty
 from training.learning.batches import predict
-from training.learning.calibrate import calibrated
+from training.learning.calibrate import NEVER, calibrated
 from training.learning.fit import run
+from training.learning.folds import FOLDS, out_of_fold
 from training.learning.job import Encoded, Fitted, Job
 from training.learning.plan import Plan, Progress, make_task
 from training.learning.reading import Read, read_texts
-from training.learning.tasks import Task, restore_scale
+from training.learning.tasks import MultiLabel, Task, restore_scale
 from training.learning.vectors import token_vectors
 from training.shipping.manifest import golden_lines, manifest_of
 from training.shipping.quantized import Attempt, Comparison, choose
 
+# Fewer development texts than these say little of confidences: 29 that are all right justify one of 90 %.
+ENOUGH = 40
 
-def train(plan: Plan, splits: Splits, progress: Progress) -> Trained:
-    """Trains, calibrates, converts, checks parity and evaluates. Raises CommandError; writes nothing."""
-    from training.learning.layers import embedder
 
+class Learned(NamedTuple):
+    """A model with the settings that development chose, how it reads, and its development logits; not converted yet."""
+
+    task: Task
+    read: Read
+    job: Job
+    fitted: Fitted
+    dev_logits: NDArray[np.float32]
+    seconds: float
+
+    @property
+    def score(self) -> float:
+        """How good it is in development."""
+        return self.task.score(self.dev_logits, self.read.dev.targets)
+
+
+def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:
+    """Trains on the training texts, and chooses on the development texts."""
     started = time.perf_counter()
     task = make_task(plan, splits)
     progress.step(f"preparing the {plan.family.tokenizer} tokenizer on {len(splits.train):,} texts")
     read = read_texts(plan.family, task, splits)
-    spec = read.spec
     progress.step(f"training {plan.family.name} ({plan.family.summary})")
-    job = Job(plan.family, spec, task, read.train, read.dev, plan.seed, progress.controls)
-    chosen = run(job)
-    dev_logits = predict(chosen.model, read.dev.ids, spec.max_tokens)
-    fitted, trained_on = _on_all(plan, job, chosen, time.perf_counter() - started, progress)
+    job = Job(plan.family, read.spec, task, read.train, read.dev, plan.seed, progress.controls)
+    fitted = run(job)
+    dev_logits = predict(fitted.model, read.dev.ids, read.spec.max_tokens)
+    return Learned(task, read, job, fitted, dev_logits, time.perf_counter() - started)
+
+
+def train(plan: Plan, splits: Splits, progress: Progress, learned: Learned | None = None) -> Trained:
+    """Trains, if nothing is learned yet, calibrates, converts, checks parity and evaluates. Writes nothing.
+
+    Raises CommandError.
+    """
+    from training.learning.layers import embedder
+
+    learned = learned or learn(plan, splits, progress)
+    started = time.perf_counter()
+    task, read = learned.task, learned.read
+    logits, targets = _unseen(plan, learned, progress)
+    fitted, trained_on = _on_all(plan, learned, progress)
     model = restore_scale(fitted.model, task)
-    seconds = time.perf_counter() - started
+    seconds = learned.seconds + time.perf_counter() - started
 
     progress.step("converting to TensorFlow Lite")
-    functions = {PREDICT: model, EMBED: fitted.embedder or embedder(token_vectors(trained_on.ids, spec.vocabulary))}
-    manifest = manifest_of(plan, splits, task, trained_on, spec, functions[EMBED].output_shape[-1])
-    manifest = calibrated(manifest, dev_logits, read.dev.targets)
+    functions = {
+        PREDICT: model,
+        EMBED: fitted.embedder or embedder(token_vectors(trained_on.ids, read.spec.vocabulary)),
+    }
+    manifest = manifest_of(plan, splits, task, trained_on, read.spec, functions[EMBED].output_shape[-1])
+    if isinstance(task, MultiLabel):
+        task.settle(logits, targets)
+    manifest = calibrated(manifest, logits, targets, plan.precision, task.cuts)
+    if manifest.threshold == NEVER:
+        progress.warn(certainty(manifest))
     comparison = _comparison(splits, read, model, task, trained_on)
     bare = Bundle(manifest, b"", read.tokenizer.to_str(), b"")
     attempt, parity, variants = choose(functions, bare, plan, comparison, progress)
@@ -55,13 +93,30 @@ def train(plan: Plan, splits: Splits, progress: Progress) -> Trained:
     if evaluation:
         final = msgspec.structs.replace(shipped.manifest, metrics=evaluation.summary)
         shipped = msgspec.structs.replace(shipped, manifest=final)
-    return Trained(shipped, splits, evaluation, parity, chosen.history, chosen.settings, seconds, variants, outputs)
+    first = learned.fitted
+    return Trained(shipped, splits, evaluation, parity, first.history, first.settings, seconds, variants, outputs)
 
 
-def _on_all(plan: Plan, job: Job, fitted: Fitted, seconds: float, progress: Progress) -> tuple[Fitted, Encoded]:
+def _unseen(plan: Plan, learned: Learned, progress: Progress) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Logits of texts that were not trained on, by which confidences are set, and their targets.
+
+    Those of development; if these are few, and there is time, of all texts, each by a model trained without it.
+    An encoder takes long to train, and a teacher's answers are no labels.
+    """
+    job, dev = learned.job, learned.read.dev
+    in_time = time.monotonic() + FOLDS * learned.seconds < progress.controls.deadline
+    slow = plan.family.pretrained is not None or plan.answers is not None
+    if plan.task != "classify" or not 0 < len(dev.ids) < ENOUGH or slow or not in_time:
+        return learned.dev_logits, dev.targets
+    progress.step(f"training {FOLDS} times more, each on other texts, since {len(dev.ids)} to develop on are few")
+    return out_of_fold(job, learned.fitted)
+
+
+def _on_all(plan: Plan, learned: Learned, progress: Progress) -> tuple[Fitted, Encoded]:
     """Trained once more, on the development texts too, if that is wanted and there is time; and what was trained on."""
+    job, fitted = learned.job, learned.fitted
     train, dev = job.train, job.dev
-    in_time = time.monotonic() + seconds < progress.controls.deadline
+    in_time = time.monotonic() + learned.seconds < progress.controls.deadline
     if not (plan.refit and dev.ids and in_time):
         return fitted, train
     progress.step("training once more, on the development texts too")
@@ -92,5 +147,6 @@ def _judged(
     if manifest.task != "classify":
         return evaluation, None
     raw, sure = activate(attempt.logits, manifest.activation, 1.0), probabilities(manifest, attempt.logits)
-    evaluation.summary.update(on_unseen(sure, read.test.targets, splits))
-    return evaluation, Outputs(raw, sure, read.test.targets)
+    applies = label_thresholds(manifest)
+    evaluation.summary.update(on_unseen(sure, read.test.targets, splits, applies))
+    return evaluation, Outputs(raw, sure, read.test.targets, applies)

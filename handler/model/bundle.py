@@ -71,7 +71,9 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     label), `sigmoid` (one logit, for the second of two labels), `independent` (a logit a label, any number of
     which apply), `identity` (a value), `distance` (to each cluster's centre). `embedding_width` is 0 if the
     bundle cannot embed. `smoothing` is the share of chance in each probability: what the number of development texts
-    leaves open; none in bundles before 0.3.
+    leaves open; none in bundles before 0.3. Answers as confident as `threshold` are certain, none if it is over 1, and
+    `precision` is the share of these that was asked to be right; 0 in bundles that asked for none. `label_thresholds`
+    are the probabilities from which `independent` labels apply; without any that is 0.5.
 
     `version` is a hash of what the model is, so that the same training gives the same version; it leaves
     out the documents and `needs`, which hold timings. `seal` is a hash of the whole manifest.
@@ -100,6 +102,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     seal: str
     needs: Needs | None = None
     smoothing: float = 0.0
+    precision: float = 0.0
+    label_thresholds: list[float] = []
 
 
 class Golden(Struct, frozen=True):

@@ -136,8 +136,9 @@ class Classifier:
         applicable: list[str] | UnsetType = UNSET
         certain = scores[0].score >= manifest.threshold
         if manifest.activation == "independent":
-            applicable = [label for label, p in zip(manifest.labels, output.tolist(), strict=True) if p >= 0.5]
-            certain = round(float(np.abs(output - 0.5).min()) + 0.5, 6) >= manifest.threshold
+            applies = output >= label_thresholds(manifest)
+            applicable = [label for label, one in zip(manifest.labels, applies.tolist(), strict=True) if one]
+            certain = round(float(least_sure(output, label_thresholds(manifest))), 6) >= manifest.threshold
         return Prediction(
             *read,
             label=scores[0].label,
@@ -245,6 +246,21 @@ def _spans(encoding: Encoding) -> list[Span]:
 def probabilities(manifest: Manifest, logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """What a bundle says where its network says these logits [n, width]."""
     return activate(logits, manifest.activation, manifest.temperature, manifest.smoothing)
+
+
+def label_thresholds(manifest: Manifest) -> NDArray[np.float64]:
+    """The probability [labels] from which each of several labels applies, or [1] of all."""
+    return np.array(manifest.label_thresholds or [0.5])
+
+
+def least_sure(predicted: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of probabilities [..., labels] that labels apply: how sure the least sure of the answers is, from 0.5 to 1.
+
+    That is how far a probability is from its threshold, as a share of how far it can be: of 0.5, its distance from it.
+    """
+    room = np.where(predicted >= thresholds, 1 - thresholds, thresholds)
+    sure: NDArray[np.float64] = 0.5 + 0.5 * (np.abs(predicted - thresholds) / room).min(axis=-1)
+    return sure
 
 
 def activate(

@@ -1,6 +1,7 @@
 """Tasks beside plain classification: numbers, several labels a text, groups without labels, unlabelled texts."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ def test_a_text_may_carry_several_labels(tmp_path: Path) -> None:
     assert "two labels" not in trained.errors
     bundle = load(tmp_path / "several")
     assert bundle.manifest.labels == sorted({"好", "物流", "服务", "产品"})
+    assert len(bundle.manifest.label_thresholds) == 4
     (prediction,) = Classifier(bundle).classify(["味道很好，快递很快"])
     assert set(prediction.labels) == {"好", "物流"}
     assert trained.json()["metrics"]["micro_f1"] > 0.9
@@ -112,7 +114,9 @@ def test_mutual_information_of_two_groupings(first: list[int], second: list[obje
     assert normalized_mutual_information(first, second) == pytest.approx(shared, abs=1e-12)
 
 
-def test_auto_takes_a_family_and_says_why(some_reviews: Path, tmp_path: Path) -> None:
+def test_auto_takes_a_family_and_says_why_and_that_few_texts_make_none_certain(
+    some_reviews: Path, tmp_path: Path
+) -> None:
     few = tmp_path / "few.tsv"
     few.write_text("\n".join(some_reviews.read_text(encoding="utf-8").splitlines()[::4]), encoding="utf-8")
 
@@ -120,8 +124,18 @@ def test_auto_takes_a_family_and_says_why(some_reviews: Path, tmp_path: Path) ->
     trained = fenlei("train", few, *options, "-o", tmp_path / "auto")
 
     assert trained.status == 0, trained.errors
-    assert "is the smallest within" in trained.errors
-    assert load(tmp_path / "auto").manifest.family in ("logistic", "linear", "hybrid")
+    assert re.search(
+        r"auto: \w+ is the smallest within a standard error of the best score on 10 development", trained.errors
+    )
+    manifest = load(tmp_path / "auto").manifest
+    assert manifest.family in ("logistic", "linear", "hybrid")
+    # THEN all texts but those to test on tell how sure an answer may be, and none is right nine times in ten
+    told = "no answer is certain, since from no confidence on the share of right answers was 0.9 or more on 90 texts"
+    assert f"warning: {told}" in trained.errors
+    assert told in trained.output
+    for document in ("card.md", "report.html"):
+        assert told[1:] in (tmp_path / "auto" / document).read_text(encoding="utf-8")
+    assert not any(answer.certain for answer in Classifier(load(tmp_path / "auto")).classify(["很好", "太差了"]))
 
 
 def test_self_training_says_what_it_brought(some_reviews: Path, tmp_path: Path) -> None:
@@ -136,7 +150,8 @@ def test_self_training_says_what_it_brought(some_reviews: Path, tmp_path: Path) 
     assert trained.status == 0, trained.errors
     settings = trained.json()["settings"]
     assert settings["unlabelled_texts"] == 200
-    assert settings["used"] == (settings["development_score_after"] > settings["development_score_before"])
+    gain = settings["development_score_after"] - settings["development_score_before"]
+    assert settings["used"] == (gain > settings["standard_error_of_the_difference"])
 
 
 def test_training_goes_on_where_it_was_interrupted(some_reviews: Path, tmp_path: Path) -> None:

@@ -6,17 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handler.model.classifier import activate
+from handler.model.classifier import activate, least_sure
 from training.learning.calibrate import (
     HIGHEST,
     LOWEST,
-    confidence_and_errors,
+    NEVER,
     expected_calibration_error,
     log_loss,
+    lower_bound,
     smoothing,
     temperature,
     threshold,
 )
+from training.learning.several_labels import choose_thresholds
 
 NOTHING = np.empty((0, 2))
 NO_TARGETS = np.empty(0, np.int64)
@@ -73,47 +75,107 @@ def binary(confidences: list[float]) -> NDArray[np.float64]:
     return np.array([[confidence, 1 - confidence] for confidence in confidences])
 
 
-def test_above_the_threshold_answers_are_wrong_half_as_often() -> None:
-    # GIVEN ten answers, the better the surer: wrong are the 5th, the 9th and the 10th
-    predicted = binary([0.99, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55])
-    targets = np.array([0, 0, 0, 0, 1, 0, 0, 0, 1, 1])
-
-    # THEN of the first eight one is wrong, 12.5 %, and 30 % / 2 is 15 %
-    assert threshold(predicted, targets) == pytest.approx(0.65)
+def certain_from(wrong: list[bool], precision: float = 0.9) -> float:
+    """The threshold for answers whose confidence falls from 0.999 in steps of 0.001."""
+    confidence = 0.999 - 0.001 * np.arange(len(wrong))
+    return threshold(confidence, np.array(wrong, bool), precision)
 
 
-def test_at_least_half_stays_certain_where_confidence_tells_nothing() -> None:
-    predicted = binary([0.9, 0.8, 0.7, 0.6])
+def test_29_right_answers_of_29_show_nine_in_ten() -> None:
+    assert lower_bound(np.array([29]), np.array([29]))[0] == pytest.approx(0.05 ** (1 / 29))
+    assert certain_from([False] * 29) == pytest.approx(0.971)
+    assert certain_from([False] * 28) == NEVER
 
-    assert threshold(predicted, np.array([1, 1, 0, 0])) == pytest.approx(0.8)
+
+def test_the_bound_is_that_of_a_table() -> None:
+    # Clopper and Pearson's own example, one-sided at 95 %: 0 and 5 right of 10.
+    found = lower_bound(np.array([0, 5, 10]), np.array([10, 10, 10]))
+
+    assert found == pytest.approx([0, 0.2224, 0.7411], abs=1e-4)
 
 
-def test_where_nothing_is_wrong_everything_is_certain() -> None:
-    assert threshold(binary([0.9, 0.6]), np.array([0, 0])) == pytest.approx(0.6)
+def test_answers_are_certain_as_far_as_enough_of_them_are_right() -> None:
+    wrong = [False] * 100 + [True] * 100
+
+    # One error more and 5 of 105 are wrong, whose bound is 0.901; the next makes it 0.892.
+    assert certain_from(wrong) == pytest.approx(0.999 - 0.001 * 104)
+    assert certain_from(wrong, 0.5) < certain_from(wrong) < certain_from(wrong, 0.95)
+
+
+def test_where_confidence_tells_nothing_and_too_few_are_right_none_is_certain() -> None:
+    assert certain_from([True, False] * 300) == NEVER
+    assert certain_from([True, *[False] * 5] * 300) == NEVER
+    assert certain_from([]) == NEVER
 
 
 def test_the_threshold_is_rounded_down_so_that_the_texts_it_was_chosen_on_reach_it() -> None:
-    found = threshold(binary([0.999999, 0.87659999]), np.array([0, 0]))
-
-    assert found == 0.8765
+    assert threshold(np.array([0.999999] * 40 + [0.87659999]), np.zeros(41, bool), 0.9) == 0.8765
 
 
-def test_without_texts_everything_is_certain() -> None:
-    assert threshold(NOTHING, NO_TARGETS) == 0.0
+def test_answers_as_confident_are_certain_together() -> None:
+    # 40 right answers with another 40 that are wrong behind the fourth digit
+    confidence = np.array([0.97] * 40 + [0.96001] * 40 + [0.96002] * 40)
+
+    assert threshold(confidence, np.array([False] * 80 + [True] * 40), 0.9) == 0.97
 
 
-@given(
-    st.lists(st.tuples(st.integers(501, 1000), st.booleans()), min_size=1, max_size=60, unique_by=lambda pair: pair[0])
-)
-def test_the_certain_are_half_as_often_wrong_or_exactly_half(rows: list[tuple[int, bool]]) -> None:
-    predicted = binary([confidence / 1000 for confidence, _ in rows])
-    wrong = np.array([is_wrong for _, is_wrong in rows])
+@given(st.lists(st.tuples(st.integers(501, 1000), st.booleans()), max_size=200), st.sampled_from([0.5, 0.9]))
+def test_of_the_certain_so_many_are_right_by_the_bound(rows: list[tuple[int, bool]], precision: float) -> None:
+    confidence = np.array([confidence / 1000 for confidence, _ in rows])
+    wrong = np.array([is_wrong for _, is_wrong in rows], bool)
 
-    certain = predicted[:, 0] >= threshold(predicted, wrong.astype(np.int64))
+    found = threshold(confidence, wrong, precision)
 
-    half = (len(rows) + 1) // 2
-    assert certain.sum() >= half
-    assert certain.sum() == half or wrong[certain].mean() <= wrong.mean() / 2
+    certain = confidence >= found
+    assert certain.any() == (found != NEVER)
+    if certain.any():
+        assert lower_bound(np.sum(~wrong[certain]), np.sum(certain)) >= precision
+
+
+def test_the_promise_is_kept_in_nine_trainings_of_ten() -> None:
+    # GIVEN 200 texts each time, of which the surer are righter
+    generator, short = np.random.default_rng(0), 0
+    for _ in range(300):
+        chance = 1 / (1 + np.exp(-np.abs(generator.normal(1.5, 1.8, 200))))
+        found = threshold(chance, generator.random(200) > chance, 0.9)
+        # THEN of all texts that are so sure, what is right is their mean chance
+        everybody = 1 / (1 + np.exp(-np.abs(generator.normal(1.5, 1.8, 20_000))))
+        short += bool((everybody >= found).any() and everybody[everybody >= found].mean() < 0.9)
+    assert short < 30
+
+
+# --- several labels -------------------------------------------------------------------------------
+
+
+def test_labels_apply_from_where_their_f1_is_best_and_rare_ones_from_where_all_do() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.random((4000, 3)) < np.array([0.3, 0.3, 0.001])
+    scores = generator.normal(0, 0.3, truth.shape) + 2 * truth - np.array([0, 1, 0])
+
+    first, second, rare = choose_thresholds(scores, truth)
+
+    assert (first, second) == (pytest.approx(1, abs=0.25), pytest.approx(0, abs=0.25))
+    common = choose_thresholds(scores, truth & False)[0]
+    assert min(first, second, common) - 0.3 < rare < max(first, second) + 0.3
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 5))
+def test_thresholds_of_labels_lie_among_the_scores(seed: int, texts: int, labels: int) -> None:
+    generator = np.random.default_rng(seed)
+    scores = generator.normal(size=(texts, labels))
+
+    found = choose_thresholds(scores, generator.random((texts, labels)) < 0.3)
+
+    assert found.shape == (labels,)
+    assert np.all((scores.min() - 1e-9 <= found) & (found <= scores.max() + 1e-9))
+
+
+def test_an_answer_is_as_sure_as_its_least_sure_label_is_far_from_its_threshold() -> None:
+    predicted = np.array([[0.9, 0.1], [0.3, 0.1], [0.3, 0.35]])
+
+    assert least_sure(predicted, np.array([0.5])) == pytest.approx([0.9, 0.7, 0.65])
+    # From 0.3 on the second label applies: 0.1 is two thirds of the way to 0, 0.35 a fourteenth of that to 1.
+    assert least_sure(predicted, np.array([0.5, 0.3])) == pytest.approx([1 / 2 + 1 / 3, 0.7, 1 / 2 + 1 / 28])
 
 
 # --- development sets of every kind ---------------------------------------------------------------
@@ -162,11 +224,6 @@ def test_confidences_are_what_the_number_of_development_texts_can_justify(
     # Nothing changes places.
     order = (np.concatenate([0 * logits, logits], axis=1) if activation == "sigmoid" else logits).argsort(axis=1)
     assert np.all(np.diff(np.take_along_axis(predicted, order, axis=1), axis=1) >= 0)
-    # At least half of the texts are certain; all, where all is right.
-    confidence, wrong = confidence_and_errors(predicted, targets)
-    certain = np.round(confidence, 6) >= threshold(predicted, targets)
-    assert certain.mean() >= 0.5
-    assert certain.all() or wrong.any()
 
 
 # --- errors of confidences ------------------------------------------------------------------------

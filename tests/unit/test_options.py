@@ -27,6 +27,7 @@ def options(tmp_path: Path) -> Options:
         teacher=None,
         refit=True,
         seed=0,
+        precision=0.9,
         quantization="dynamic",
         all_quantizations=False,
         name="",

@@ -79,6 +79,20 @@ def test_several_labels_may_apply(bundle: Bundle, tmp_path: Path, switch_to: Swi
     assert (good["labels"], bad["labels"]) == (["good"], [])
 
 
+@pytest.mark.parametrize(("applies_from", "applicable"), [(0.0001, [["good"], ["good"]]), (0.9999, [[], []])])
+def test_a_label_applies_from_its_own_threshold_on(
+    bundle: Bundle, tmp_path: Path, switch_to: Switch, post: Call, applies_from: float, applicable: list[list[str]]
+) -> None:
+    changes = {"activation": "independent", "labels": ["good"], "label_thresholds": [applies_from], "threshold": 0.9}
+    switch_to(write_bundle(tmp_path / "m", bundle, **changes))
+
+    answers = post({"texts": ["质量很好", "太差了，退货"]}).body["predictions"]
+
+    assert [answer["labels"] for answer in answers] == applicable
+    # Sure is what is far from the threshold, on whichever side.
+    assert [answer["certain"] for answer in answers] == [applies_from < 0.5, applies_from > 0.5]
+
+
 def test_a_bundle_without_vectors_says_so(bundle: Bundle, tmp_path: Path, switch_to: Switch, post: Call) -> None:
     switch_to(write_bundle(tmp_path / "m", bundle, embedding_width=0))
 

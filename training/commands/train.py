@@ -75,7 +75,12 @@ def train(
         typer.Option(min=1, help="How often each text is trained on, at most; else as suits the family."),
     ] = None,
     refit: Annotated[bool, typer.Option(help="In the end, train on the development texts too.")] = True,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model.")] = 0,
+    precision: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="The share of certain answers that should be right.")
+    ] = 0.9,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model on one Python.")
+    ] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; by default that of the output.")] = "",
     strict: Annotated[bool, typer.Option(help="Stop if training texts leak into a held-out set.")] = False,
     force: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
@@ -99,6 +104,7 @@ def train(
         teacher=teacher,
         refit=refit,
         seed=seed,
+        precision=precision,
         quantization=quantize,
         all_quantizations=all_quantizations,
         name=name,
@@ -125,6 +131,8 @@ def _tell_epoch(epoch: int, record: dict[str, float]) -> None:
 
 
 def _show(output: Path, trained: "Trained", json: bool) -> None:
+    from training.judging.outcome import certainty
+
     manifest = trained.bundle.manifest
     if json:
         result = {
@@ -144,6 +152,8 @@ def _show(output: Path, trained: "Trained", json: bool) -> None:
         print(", ".join(f"{name} {value:g}" for name, value in trained.evaluation.summary.items()))
     else:
         print("no held-out score: no test texts were held out")
+    if manifest.task == "classify":
+        print(certainty(manifest))
     if manifest.needs:
         print(f"needs: {say_needs(manifest.needs)}")
     print(f"report: {output / 'report.html'}")

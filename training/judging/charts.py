@@ -75,7 +75,7 @@ def _reliability_chart(trained: Trained) -> str:
     for style, (name, predicted) in enumerate(
         (("after calibration", trained.outputs.calibrated), ("before", trained.outputs.uncalibrated))
     ):
-        rows = reliability(predicted, trained.outputs.targets, 10)
+        rows = reliability(predicted, trained.outputs.targets, trained.outputs.applies, 10)
         lines.append(Line(name, [(row["confidence"], row["right"]) for row in rows], style))
     return line_chart(lines, "confidence", "share that is right")
 
@@ -83,7 +83,9 @@ def _reliability_chart(trained: Trained) -> str:
 def _coverage_chart(trained: Trained) -> str:
     assert trained.outputs is not None
     assert trained.evaluation is not None
-    confidence, wrong = confidence_and_errors(trained.outputs.calibrated, trained.outputs.targets)
+    confidence, wrong = confidence_and_errors(
+        trained.outputs.calibrated, trained.outputs.targets, trained.outputs.applies
+    )
     order = np.argsort(-confidence, kind="stable")
     total = len(order)
     right = np.cumsum(~wrong[order]) / np.arange(1, total + 1)

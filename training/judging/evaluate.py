@@ -8,12 +8,12 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from handler.model.bundle import Manifest
-from handler.model.classifier import Classifier, probabilities
+from handler.model.classifier import Classifier, label_thresholds, probabilities
 from training.data.audit import unseen
 from training.data.numbers import numbers
 from training.data.read import Example, Kind
 from training.data.split import Splits, check_labels
-from training.learning.calibrate import confidence_and_errors, expected_calibration_error, log_loss
+from training.learning.calibrate import HALF, confidence_and_errors, expected_calibration_error, log_loss
 from training.learning.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, r_squared
 
 
@@ -62,21 +62,29 @@ def judge(
     several = manifest.activation == "independent"
     check_labels(examples, manifest.labels, where, Kind.LABELS if several else Kind.LABEL)
     task = MultiLabel(manifest.labels) if several else Classify(manifest.labels)
-    evaluation = measure(predicted, task.targets(examples), manifest.labels, manifest.threshold)
+    applies = label_thresholds(manifest)
+    evaluation = measure(predicted, task.targets(examples), manifest.labels, manifest.threshold, applies)
     evaluation.summary["truncated"] = round(sum(truncated) / len(examples), 6)
     return evaluation
 
 
 def measure(
-    predicted: NDArray[np.float64], targets: NDArray[np.int64], labels: Sequence[str], threshold: float
+    predicted: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    labels: Sequence[str],
+    threshold: float,
+    applies: NDArray[np.float64] = HALF,
 ) -> Evaluation:
-    """Compares probabilities [n, labels] with label indices [n], or with 0 and 1 [n, labels]."""
+    """Compares probabilities [n, labels] with label indices [n], or with 0 and 1 [n, labels].
+
+    Answers as confident as `threshold` are certain; several labels apply from the probabilities `applies`.
+    """
     several = targets.ndim == 2
-    answered = predicted >= 0.5 if several else np.eye(len(labels), dtype=bool)[predicted.argmax(axis=1)]
+    answered = predicted >= applies if several else np.eye(len(labels), dtype=bool)[predicted.argmax(axis=1)]
     truth = targets > 0 if several else np.eye(len(labels), dtype=bool)[targets]
     scores = [_label_score(label, truth[:, i], answered[:, i]) for i, label in enumerate(labels)]
     seen = [score.f1 for score, used in zip(scores, (truth | answered).any(axis=0), strict=True) if used]
-    confidence, wrong = confidence_and_errors(predicted, targets)
+    confidence, wrong = confidence_and_errors(predicted, targets, applies)
     certain = np.round(confidence, 6) >= threshold  # as it is served
     summary: dict[str, Any] = {
         "texts": len(targets),
@@ -84,23 +92,26 @@ def measure(
         "macro_f1": np.mean(seen),
         "micro_f1": binary_f1(truth, answered),
         "log_loss": log_loss(predicted, targets),
-        "calibration_error": expected_calibration_error(predicted, targets),
+        "calibration_error": expected_calibration_error(predicted, targets, applies),
         "coverage": np.mean(certain),
-        "accuracy_when_certain": np.mean(~wrong[certain]) if certain.any() else 0.0,
     }
+    if certain.any():
+        summary["accuracy_when_certain"] = np.mean(~wrong[certain])
     if not several:
         del summary["micro_f1"]  # with one label a text it is the accuracy
     confusion = [] if several else (truth.T.astype(int) @ answered.astype(int)).tolist()
     return Evaluation({name: round(float(value), 6) for name, value in summary.items()}, scores, confusion)
 
 
-def on_unseen(predicted: NDArray[np.float64], targets: NDArray[np.int64], splits: Splits) -> dict[str, float]:
+def on_unseen(
+    predicted: NDArray[np.float64], targets: NDArray[np.int64], splits: Splits, applies: NDArray[np.float64]
+) -> dict[str, float]:
     """How many test texts do not stand in training, and the accuracy on them; nothing if that is all or none."""
     fresh = set(unseen(splits.test, [*splits.train, *splits.dev]))
     rows = [i for i, example in enumerate(splits.test) if example in fresh]
     if not 0 < len(rows) < len(splits.test):
         return {}
-    _, wrong = confidence_and_errors(predicted[rows], targets[rows])
+    _, wrong = confidence_and_errors(predicted[rows], targets[rows], applies)
     return {"texts_not_in_training": float(len(rows)), "accuracy_not_in_training": round(float(np.mean(~wrong)), 6)}
 
 

@@ -5,18 +5,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.model.bundle import Bundle
+from handler.model.bundle import Bundle, Manifest
 from training.data.split import Splits
 from training.judging.evaluate import Evaluation
+from training.learning.calibrate import NEVER, SURE
 from training.shipping.quantized import Parity, Variant
 
 
 class Outputs(NamedTuple):
-    """Probabilities [n, labels] of the test texts, before and after calibration, and their targets."""
+    """Probabilities [n, labels] of the test texts, before and after calibration, and their targets.
+
+    Several labels apply from the calibrated probabilities `applies`.
+    """
 
     uncalibrated: NDArray[np.float64]
     calibrated: NDArray[np.float64]
     targets: NDArray[np.int64]
+    applies: NDArray[np.float64]
+
+
+def certainty(manifest: Manifest) -> str:
+    """From when on answers are certain, or why none is; in a sentence without its full stop."""
+    texts, asked = manifest.data["calibrated_on_texts"], f"{manifest.precision:.3g}"
+    if not texts:
+        return "no answer is certain, since there were no texts to tell by but those that were trained on"
+    told = f"on {texts:,} texts that were not trained on, by a bound that holds {SURE} times in 100"
+    if manifest.threshold == NEVER:
+        return (
+            f"no answer is certain, since from no confidence on the share of right answers was {asked} or more {told}; "
+            "label more texts, or ask for a lower --precision"
+        )
+    return (
+        f"answers are certain from a confidence of {manifest.threshold:g} on: of these {asked} or more are right {told}"
+    )
 
 
 class Trained(NamedTuple):

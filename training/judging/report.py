@@ -12,7 +12,7 @@ from handler.model.classifier import Classifier
 from handler.model.prediction import Prediction
 from training.data.audit import Audit
 from training.judging import charts
-from training.judging.outcome import Trained
+from training.judging.outcome import Trained, certainty
 
 PEERS = Path(__file__).parent / "peers.json"
 SHOWN_CHARACTERS = 300
@@ -91,6 +91,7 @@ def documents(trained: Trained, audit: Audit) -> dict[str, str]:
     environment.filters |= {"percent": percent, "name": lambda text: text.replace("_", " ")}
     values = {
         "audit": audit,
+        "certainty": certainty(trained.bundle.manifest) if trained.bundle.manifest.task == "classify" else "",
         "charts": charts.all_of(trained),
         "evaluation": trained.evaluation,
         "manifest": trained.bundle.manifest,

@@ -1,4 +1,4 @@
-"""Confidences that mean what they say: a temperature, and a threshold under which an answer is uncertain."""
+"""Confidences that mean what they say: a temperature, and the threshold from which an answer is certain."""
 
 from typing import Any
 
@@ -7,16 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handler.model.bundle import Manifest
-from handler.model.classifier import activate, probabilities
+from handler.model.classifier import activate, label_thresholds, least_sure, probabilities
 
 Floats = NDArray[np.float64]
-
 
 # Of the prior of log T: the deviation at which log loss and calibration error on fresh texts were least, over 102
 # trainings with 16 to 640 labelled texts of three sets (1, of 0.5, 1, 2, 3 and none).
 PRIOR_DEVIATION = 1.0
 # Fewer than are served: a quantised model moves a probability by more than their last one.
 THRESHOLD_DIGITS = 4
+# How often in 100 the share of right answers is at least what is said.
+SURE = 95
+# The threshold that no confidence reaches.
+NEVER = 2.0
+BINS = 15
+HALF, ZERO = np.array([0.5]), np.zeros(1)
 LOWEST, HIGHEST = 1e-4, 1e4  # which nothing reaches, thanks to the prior
 
 
@@ -56,57 +61,82 @@ def temperature(logits: NDArray[np.float32], targets: NDArray[np.int64], activat
     return float(np.exp((low + high) / 2))
 
 
-def calibrated(manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[Any]) -> Manifest:
-    """The manifest with the temperature, the smoothing and the threshold that suit logits on texts not trained on."""
-    if not len(targets) or manifest.activation not in ("sigmoid", "softmax", "independent"):
+def calibrated(
+    manifest: Manifest, logits: NDArray[np.float32], targets: NDArray[Any], precision: float, cuts: Floats = ZERO
+) -> Manifest:
+    """The manifest with temperature, smoothing and thresholds that suit logits on texts not trained on.
+
+    Of the answers that are certain, so many should be right; without texts to tell by none is certain. `cuts` are the
+    logits from which several labels apply.
+    """
+    if manifest.activation not in ("sigmoid", "softmax", "independent"):
         return manifest
+    data = manifest.data | {"calibrated_on_texts": len(targets)}
+    manifest = msgspec.structs.replace(manifest, data=data, precision=precision)
+    if not len(targets):
+        return msgspec.structs.replace(manifest, threshold=NEVER)
     choices = 2 if manifest.activation == "independent" else len(manifest.labels)
     smoothed = round(smoothing(len(targets), choices), 6)
     scale = round(temperature(logits, targets, manifest.activation, smoothed), 6)
     manifest = msgspec.structs.replace(manifest, temperature=scale, smoothing=smoothed)
-    found = threshold(probabilities(manifest, logits), targets)
-    return msgspec.structs.replace(manifest, threshold=found)
+    if manifest.activation == "independent":
+        thresholds = probabilities(manifest, cuts[None].astype(np.float32))[0].round(6).tolist()
+        manifest = msgspec.structs.replace(manifest, label_thresholds=thresholds)
+    confidence, wrong = confidence_and_errors(probabilities(manifest, logits), targets, label_thresholds(manifest))
+    return msgspec.structs.replace(manifest, threshold=threshold(confidence, wrong, precision))
 
 
-def confidence_and_errors(predicted: Floats, targets: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
+def confidence_and_errors(
+    predicted: Floats, targets: NDArray[np.int64], applies: Floats = HALF
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Of probabilities [n, labels]: how sure each answer is, and whether it is wrong.
 
-    For 0 and 1 targets [n, labels] an answer is as sure as the least sure of its labels, and wrong if one is.
+    For 0 and 1 targets [n, labels], labels applying from the probabilities `applies`, an answer is as sure as the least
+    sure of its labels, and wrong if one is.
     """
     if targets.ndim == 2:
-        confidence: Floats = np.abs(predicted - 0.5).min(axis=1) + 0.5
-        return confidence, np.any((predicted >= 0.5) != (targets > 0), axis=1)
+        return least_sure(predicted, applies), np.any((predicted >= applies) != (targets > 0), axis=1)
     return predicted.max(axis=1), predicted.argmax(axis=1) != targets
 
 
-def threshold(predicted: Floats, targets: NDArray[np.int64]) -> float:
-    """The confidence from which answers are wrong at most half as often as over all texts.
+def threshold(confidence: Floats, wrong: NDArray[np.bool_], precision: float) -> float:
+    """The lowest confidence from which so large a share of answers is right, which SURE times in 100 is so; or NEVER.
 
-    At least half of the texts stay certain, so that a model that cannot halve its errors does not call everything
-    uncertain. Rounded down, so that the texts it was chosen on are certain whatever is rounded after. Gives 0.0 for no
-    texts.
+    Rounded down, so that the texts it was chosen on are certain whatever is rounded after.
     """
-    if len(targets) == 0:
-        return 0.0
-    confidence, wrong = confidence_and_errors(predicted, targets)
-    order = np.argsort(-confidence, kind="stable")
-    risk = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
-    half = (len(order) - 1) // 2
-    good = np.flatnonzero(risk <= risk[-1] / 2)
-    last = max(half, int(good[-1]) if len(good) else half)
-    return float(np.floor(confidence[order[last]] * 10**THRESHOLD_DIGITS) / 10**THRESHOLD_DIGITS)
+    steps = 10**THRESHOLD_DIGITS
+    levels = np.floor(confidence * steps) / steps
+    order = np.argsort(-levels, kind="stable")
+    levels, right = levels[order], np.cumsum(~wrong[order])
+    last_of_level = np.append(np.flatnonzero(np.diff(levels)), len(levels) - 1)[: len(levels)]
+    bound = lower_bound(right[last_of_level], last_of_level + 1)
+    good = last_of_level[bound >= precision]
+    return float(levels[good[-1]]) if len(good) else NEVER
 
 
-def expected_calibration_error(predicted: Floats, targets: NDArray[np.int64], bins: int = 15) -> float:
+def lower_bound(right: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+    """What the share of right answers is at least, SURE times in 100, if so many of so many were right.
+
+    One-sided: Clopper and Pearson 1934, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the
+    Binomial". 29 of 29 make it 90 %.
+    """
+    from scipy.special import betaincinv
+
+    bound: Floats = betaincinv(np.maximum(right, 1), of - right + 1, 1 - SURE / 100)
+    return np.where(right > 0, bound, 0.0)
+
+
+def expected_calibration_error(predicted: Floats, targets: NDArray[np.int64], applies: Floats = HALF) -> float:
     """The mean gap between confidence and accuracy over equal-width bins (Naeini et al. 2015)."""
-    return sum(
-        abs(row["right"] - row["confidence"]) * row["texts"] for row in reliability(predicted, targets, bins)
-    ) / (len(targets))
+    rows = reliability(predicted, targets, applies)
+    return sum(abs(row["right"] - row["confidence"]) * row["texts"] for row in rows) / len(targets)
 
 
-def reliability(predicted: Floats, targets: NDArray[np.int64], bins: int = 15) -> list[dict[str, float]]:
+def reliability(
+    predicted: Floats, targets: NDArray[np.int64], applies: Floats = HALF, bins: int = BINS
+) -> list[dict[str, float]]:
     """Per bin of confidence that is not empty: mean confidence, share of right answers, number of texts."""
-    confidence, wrong = confidence_and_errors(predicted, targets)
+    confidence, wrong = confidence_and_errors(predicted, targets, applies)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     rows = []
     for i in np.unique(index):

@@ -10,7 +10,10 @@ from training.learning.tasks import Classify, Cluster, MultiLabel, Regress, Task
 
 
 class Plan(NamedTuple):
-    """What a training is to be: what the user chose, with the family itself; `answers` are a teacher's."""
+    """What a training is to be: what the user chose, with the family itself; `answers` are a teacher's.
+
+    Of the answers that are certain the share `precision` should be right.
+    """
 
     name: str
     family: Family
@@ -24,6 +27,7 @@ class Plan(NamedTuple):
     clusters: int = 10
     text_column: str = "text"
     answers: SoftLabels | None = None
+    precision: float = 0.9
 
 
 class Progress(NamedTuple):

@@ -11,6 +11,7 @@ from training.data.audit import SKEW
 from training.data.numbers import numbers
 from training.data.read import Example, Kind
 from training.errors import InputError
+from training.learning.several_labels import choose_thresholds, f1_by_label
 
 LABEL_SMOOTHING = 0.1
 
@@ -29,7 +30,10 @@ def check_task(name: str, multi_label: bool) -> Kind:
 
 
 class Task(ABC):
-    """A task over given labels, in output order; `width` is that of the network's output."""
+    """A task over given labels, in output order; `width` is that of the network's output.
+
+    `cuts` are the logits from which labels apply, where a text may have several.
+    """
 
     name = "classify"
     score_name = "dev_macro_f1"
@@ -40,6 +44,7 @@ class Task(ABC):
 
     def __init__(self, labels: Sequence[str] = ()) -> None:
         self.labels = list(labels)
+        self.cuts: NDArray[np.float64] = np.zeros(1)
 
     @abstractmethod
     def targets(self, examples: Iterable[Example]) -> Targets:
@@ -130,11 +135,18 @@ class MultiLabel(Task):
     def feed(self, targets: Targets) -> NDArray[np.float32]:
         return targets.astype(np.float32)
 
+    def settle(self, logits: Logits, targets: Targets) -> None:
+        """Chooses the logits from which each label applies, given texts that were not trained on."""
+        if len(targets):
+            self.cuts = choose_thresholds(logits, targets > 0).astype(np.float64)
+
     def score(self, logits: Logits, targets: Targets) -> float:
-        return float(np.mean([binary_f1(targets[:, i] > 0, logits[:, i] > 0) for i in range(self.width)]))
+        """The mean F1 with the thresholds that these texts ask for: a rare label is hardly ever likelier than not."""
+        thresholds = choose_thresholds(logits, targets > 0)
+        return float(np.mean(f1_by_label(targets > 0, logits >= thresholds)))
 
     def agreement(self, logits: Logits, others: Logits) -> float:
-        return float(np.mean((logits > 0) == (others > 0)))
+        return float(np.mean((logits >= self.cuts) == (others >= self.cuts)))
 
 
 class Regress(Task):

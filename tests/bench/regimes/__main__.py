@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.regimes import near_copies, outlier
+from tests.bench.regimes import certain, near_copies, outlier, several_labels
 from tests.bench.regimes.row import Row
 from training.learning.fit import load_tensorflow
 
 REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "near-copies": near_copies.measure,
+    "certain": certain.measure,
+    "several-labels": several_labels.measure,
     "outlier": outlier.measure,
 }
 

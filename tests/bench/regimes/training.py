@@ -28,6 +28,13 @@ def part(data: Path, name: str, some: int | None = None, seed: int = 0) -> list[
     return [examples[i] for i in np.random.default_rng(seed).permutation(len(examples))[:some].tolist()]
 
 
+def few_of_each(examples: Sequence[Example], few: int, seed: int = 0) -> list[Example]:
+    """So many texts of each label, by chance."""
+    order = [examples[i] for i in np.random.default_rng(seed).permutation(len(examples)).tolist()]
+    labels = sorted({example.label for example in examples})
+    return [example for label in labels for example in [e for e in order if e.label == label][:few]]
+
+
 def trained_on(rows: list[Example], family: str = "hybrid", **changes: Any) -> Trained:
     """What `fenlei train` makes of a file with these rows: it holds out its own texts."""
     planned = plan(get_family(family), **changes)
