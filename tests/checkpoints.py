@@ -9,6 +9,8 @@ from safetensors.numpy import save_file
 
 WIDTH, WIDE, BLOCKS, HEADS = 64, 96, 2, 4
 RANGES = 16
+# Whose token vectors are projected to the width of all else.
+NARROW, NARROW_WIDTH = ("albert", "electra"), 32
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # BERT's tokenizer reads Han characters one by one, so these are its pieces.
 CHARACTERS = (
@@ -20,7 +22,8 @@ CHARACTERS = (
 def write_checkpoint(
     directory: Path, architecture: str = "bert", seed: int = 0, blocks: int = BLOCKS, longest: int = 128
 ) -> Path:
-    """Writes a tiny encoder: `bert` with vocab.txt alone, `distilbert`, `roberta` with padding at 1, or `mpnet`.
+    """Writes a tiny encoder: `bert` with vocab.txt alone, `distilbert`, `roberta` with padding at 1, `mpnet`,
+    `albert` with one layer for all, `electra`, or `ernie`.
 
     The fewer tokens it reads at the longest, the fewer functions there are to convert.
 
@@ -48,7 +51,15 @@ def write_checkpoint(
         sizes["relative_attention_num_buckets"] = RANGES
     if distil:
         sizes = {"dim": WIDTH, "hidden_dim": WIDE, "n_heads": HEADS, "n_layers": blocks}
-    config = {"model_type": architecture, "vocab_size": len(pieces), "max_position_embeddings": positions, **sizes}
+    if architecture in NARROW:
+        sizes["embedding_size"] = NARROW_WIDTH
+    more = {"use_task_id": True} if architecture == "ernie" else {}
+    config = more | {
+        "model_type": architecture,
+        "vocab_size": len(pieces),
+        "max_position_embeddings": positions,
+        **sizes,
+    }
     (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file(tensors(len(pieces), positions, architecture, seed, blocks), directory / "model.safetensors")
     return directory
@@ -93,12 +104,22 @@ MPNET = (
     ("intermediate.dense", "output.dense"),
     ("attention.LayerNorm", "output.LayerNorm"),
 )
+ALBERT = (
+    ("attention.query", "attention.key", "attention.value", "attention.dense"),
+    ("ffn", "ffn_output"),
+    ("attention.LayerNorm", "full_layer_layer_norm"),
+)
 # How Hugging Face names the tensors of a block: what stands before its number, attention, feed-forward, norms.
-NAMES = {"distilbert": ("transformer", *DISTILBERT), "mpnet": ("encoder", *MPNET)}
+NAMES = {
+    "distilbert": ("transformer.layer.{}", *DISTILBERT),
+    "mpnet": ("encoder.layer.{}", *MPNET),
+    "albert": ("encoder.albert_layer_groups.0.albert_layers.0", *ALBERT),
+}
+PROJECTIONS = {"albert": "encoder.embedding_hidden_mapping_in", "electra": "embeddings_project"}
 
 
 def names_of(architecture: str) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    return NAMES.get(architecture, ("encoder", *BERT))
+    return NAMES.get(architecture, ("encoder.layer.{}", *BERT))
 
 
 def tensors(vocabulary: int, positions: int, architecture: str, seed: int, blocks: int) -> dict[str, Any]:
@@ -108,16 +129,23 @@ def tensors(vocabulary: int, positions: int, architecture: str, seed: int, block
     def normal(*size: int) -> Any:
         return random.normal(0, 0.3, size).astype(np.float32)
 
-    found = {"embeddings.word_embeddings.weight": normal(vocabulary, WIDTH)}
-    found["embeddings.position_embeddings.weight"] = normal(positions, WIDTH)
+    narrow = NARROW_WIDTH if architecture in NARROW else WIDTH
+    found = {"embeddings.word_embeddings.weight": normal(vocabulary, narrow)}
+    found["embeddings.position_embeddings.weight"] = normal(positions, narrow)
     if architecture == "mpnet":
         found["encoder.relative_attention_bias.weight"] = normal(RANGES, HEADS)
     elif architecture != "distilbert":
-        found["embeddings.token_type_embeddings.weight"] = normal(2, WIDTH)
-    norms = ["embeddings.LayerNorm"]
+        found["embeddings.token_type_embeddings.weight"] = normal(2, narrow)
+    if architecture == "ernie":
+        found["embeddings.task_type_embeddings.weight"] = normal(3, WIDTH)
+    if architecture in NARROW:
+        name = PROJECTIONS[architecture]
+        found[f"{name}.weight"], found[f"{name}.bias"] = normal(WIDTH, narrow), normal(WIDTH)
+    found["embeddings.LayerNorm.weight"], found["embeddings.LayerNorm.bias"] = 1 + normal(narrow), normal(narrow)
+    norms = []
     before, attention, feed, after = names_of(architecture)
     for number in range(blocks):
-        within = f"{before}.layer.{number}"
+        within = before.format(number)
         sizes = [(WIDTH, WIDTH)] * 4 + [(WIDE, WIDTH), (WIDTH, WIDE)]
         for name, size in zip((*attention, *feed), sizes, strict=True):
             found[f"{within}.{name}.weight"], found[f"{within}.{name}.bias"] = normal(*size), normal(size[0])

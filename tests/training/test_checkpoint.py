@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import names_of, write_checkpoint
+from checkpoints import PROJECTIONS, names_of, write_checkpoint
 from command import COMMAND, fenlei
 from safetensors.numpy import load_file, save_file
 from scipy.special import erf
@@ -28,7 +28,7 @@ from training.shipping.quantized import float_tolerance
 
 LONG = "公司主行方又如前所本见经头面公同三已老从动两长东西"
 TEXTS = ["我喜欢编程", "东西坏了, very bad", "好", "zzz 好 \u2603", LONG]
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet")
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "albert", "electra", "ernie")
 
 
 # --- a second implementation, in NumPy and from the file's own names ------------------------------
@@ -64,14 +64,18 @@ def reference(directory: Path, ids: list[int]) -> np.ndarray:
     x = x + held["embeddings.position_embeddings.weight"][first : first + len(ids)]
     if "embeddings.token_type_embeddings.weight" in held:
         x = x + held["embeddings.token_type_embeddings.weight"][0]
+    if architecture == "ernie":
+        x = x + held["embeddings.task_type_embeddings.weight"][0]
     x = normal(x, "embeddings.LayerNorm")
+    if architecture in PROJECTIONS:
+        x = product(x, PROJECTIONS[architecture])
     near = 0.0
     if architecture == "mpnet":
         table = held["encoder.relative_attention_bias.weight"]
         near = np.array([[table[row_of(j - i, len(table))] for j in range(len(ids))] for i in range(len(ids))])
         near = near.transpose(2, 0, 1)
     for number in range(blocks):
-        at = f"{before}.layer.{number}."
+        at = before.format(number) + "."
         q, k, v = (
             product(x, at + name).reshape(len(ids), heads, -1).transpose(1, 0, 2) for name in (query, key, value)
         )
@@ -79,7 +83,10 @@ def reference(directory: Path, ids: list[int]) -> np.ndarray:
         mixed = (scores / scores.sum(axis=2, keepdims=True) @ v).transpose(1, 0, 2).reshape(x.shape)
         x = normal(x + product(mixed, at + out), at + norm)
         wide = product(x, at + widen)
-        wide = wide * (1 + erf(wide / np.sqrt(2))) / 2
+        if architecture == "albert":
+            wide = wide * (1 + np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3))) / 2
+        else:
+            wide = wide * (1 + erf(wide / np.sqrt(2))) / 2
         x = normal(x + product(wide, at + narrow), at + last_norm)
     return x
 
@@ -213,6 +220,29 @@ def test_int8_evens_out_the_columns_of_its_inputs_and_the_product_stays() -> Non
     assert np.array(linear(inputs)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+def test_a_layer_that_is_shared_is_measured_wherever_it_stands(tmp_path: Path) -> None:
+    from training.learning.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.encoders.transformer import Linear, build_encoder, measure_inputs
+
+    checkpoint = open_checkpoint(write_checkpoint(tmp_path / "tiny", "albert"))
+    encoder = build_encoder(checkpoint, 30)
+    ids = [list(range(5, 35))]
+    expected = encoder.embed.predict(np.array(ids, np.int32), verbose=0)
+
+    measure_inputs(encoder.pooled, ids)
+    linears = [layer for layer in encoder.embed.layers if isinstance(layer, Linear)]
+    for layer in linears:
+        layer.store_as_int8(True)
+
+    assert len(linears) == 1 + 6
+    assert [len(layer._inbound_nodes) for layer in linears] == [1, *[2] * 6]
+    assert all(layer.largest.min() > 0 for layer in linears)
+    # Not `predict`, which keeps the graph that it had.
+    assert np.array(encoder.embed(np.array(ids, np.int32))) == pytest.approx(expected, abs=1e-4)
+
+
 def test_lower_layers_take_smaller_steps_and_token_vectors_none(tmp_path: Path) -> None:
     from training.learning.fit import load_tensorflow
 
@@ -326,6 +356,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda d: change_config(d, model_type="mpnet", relative_attention_num_buckets=3),
         "'relative_attention_num_buckets' is 3, and should be an even number from 4 on",
     ),
+    "groups": (lambda d: change_config(d, model_type="albert", inner_group_num=2), "in each of which all are the same"),
     "more layers": (lambda d: change_config(d, num_hidden_layers=3), r"holds no tensor 'encoder\.layer\.2\."),
     "missing tensor": (drop("encoder.layer.1.output.dense.bias"), r"holds no tensor 'encoder\.layer\.1\.output"),
     "no config": (lambda d: (d / "config.json").unlink(), r"config\.json does not exist"),

@@ -55,7 +55,7 @@ def tokenizer_of(kind: str) -> Tokenizer:
 def whole(kind: str) -> Checkpoint:
     tokenizer = tokenizer_of(kind)
     size = tokenizer.get_vocab_size()
-    shape = Shape("bert", WIDTH, 96, 4, 2, size, 128, 0, "gelu", 1e-12, 0.1, 0)
+    shape = Shape("bert", WIDTH, 96, 4, 2, size, 128, 0, "gelu", 1e-12, 0.1, 0, WIDTH, 1, tasks=False)
     return Checkpoint(Path(), shape, tokenizer, list(range(size)), (2,), 3, size * WIDTH)
 
 

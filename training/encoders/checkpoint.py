@@ -1,6 +1,7 @@
 """A pre-trained encoder on disk, in Hugging Face layout: config.json, model.safetensors, tokenizer.json or vocab.txt.
 
-BERT (and what shares its architecture: MiniLM, RoBERTa-wwm-ext, ...), RoBERTa, XLM-RoBERTa, DistilBERT and MPNet.
+BERT (and what shares its architecture: MiniLM, RoBERTa-wwm-ext, ...), RoBERTa, XLM-RoBERTa, DistilBERT, MPNet, ALBERT,
+ELECTRA and ERNIE.
 Everything is checked when it is opened, without TensorFlow, so that a mistake shows before training starts.
 """
 

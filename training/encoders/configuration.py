@@ -14,7 +14,12 @@ ARCHITECTURES = {
     "xlm-roberta": ("roberta.", 2),
     "distilbert": ("distilbert.", 0),
     "mpnet": ("mpnet.", 2),
+    "albert": ("albert.", 0),
+    "electra": ("electra.", 0),
+    "ernie": ("ernie.", 0),
 }
+# Whose token vectors may be narrower than all else.
+FACTORISED = ("albert", "electra")
 ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_python": "gelu",
@@ -29,7 +34,9 @@ FEWEST_RANGES = 4
 class Shape(NamedTuple):
     """The sizes of an encoder, in our words; `first` is the position of the first token.
 
-    `ranges` is how many ranges of distances between tokens have a score, 0 where none has.
+    `ranges` is how many ranges of distances between tokens have a score, 0 where none has. `embedded` is the width of
+    token vectors, from which they are projected to `width` if that is another. So many layers in a row are `shared`,
+    that is one and the same; `tasks` says whether there is a vector for each task to add.
     """
 
     architecture: str
@@ -44,6 +51,9 @@ class Shape(NamedTuple):
     epsilon: float
     dropout: float
     ranges: int
+    embedded: int
+    shared: int
+    tasks: bool
 
     @property
     def longest(self) -> int:
@@ -81,27 +91,35 @@ def shape_of(path: Path, config: Mapping[str, Any]) -> Shape:
 
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise InputError(f"{path}: only absolute positions are supported, not {config['position_embedding_type']!r}.")
-    activation = config.get("activation" if distil else "hidden_act", "gelu")
+    albert = architecture == "albert"
+    activation = config.get("activation" if distil else "hidden_act", "gelu_new" if albert else "gelu")
     if activation not in ACTIVATIONS:
         raise InputError(
             f"{path}: the activation {activation!r} is not supported; these are: {', '.join(ACTIVATIONS)}."
         )
+    width, blocks = number("dim" if distil else "hidden_size"), number("n_layers" if distil else "num_hidden_layers")
+    groups = max(1, number("num_hidden_groups", int, 1))
     shape = Shape(
         architecture,
-        number("dim" if distil else "hidden_size"),
+        width,
         number("hidden_dim" if distil else "intermediate_size"),
         number("n_heads" if distil else "num_attention_heads"),
-        number("n_layers" if distil else "num_hidden_layers"),
+        blocks,
         number("vocab_size"),
         number("max_position_embeddings"),
         ARCHITECTURES[architecture][1],
         ACTIVATIONS[activation],
         1e-12 if distil else number("layer_norm_eps", float, 1e-12),
-        number("dropout" if distil else "hidden_dropout_prob", float, 0.1),
+        number("dropout" if distil else "hidden_dropout_prob", float, 0.0 if albert else 0.1),
         number("relative_attention_num_buckets", int, 32) if architecture == "mpnet" else 0,
+        number("embedding_size", int, 128) if architecture in FACTORISED else width,
+        blocks // groups if albert else 1,
+        architecture == "ernie" and config.get("use_task_id") is True,
     )
     if not shape.heads or not shape.blocks or shape.width % shape.heads:
         raise InputError(f"{path}: a width of {shape.width} cannot be split among {shape.heads} heads.")
+    if albert and (blocks % groups or number("inner_group_num", int, 1) != 1):
+        raise InputError(f"{path}: its layers are to be in groups of the same size, in each of which all are the same.")
     if architecture == "mpnet" and (shape.ranges < FEWEST_RANGES or shape.ranges % 2):
         raise InputError(
             f"{path}: 'relative_attention_num_buckets' is {shape.ranges}, and should be an even number from "

@@ -61,7 +61,7 @@ def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int | None = None)
         order=[checkpoint.order[i] for i in order],
         before=tuple(place_of[i] for i in checkpoint.before),
         end=place_of[checkpoint.end],
-        parameters=checkpoint.parameters - left_out * checkpoint.shape.width,
+        parameters=checkpoint.parameters - left_out * checkpoint.shape.embedded,
     )
 
 

@@ -1,8 +1,9 @@
 """A pre-trained encoder in Keras: token ids -> a vector for each token.
 
 Source: Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers"; Liu et al. 2019, "RoBERTa"; Sanh
-et al. 2019, "DistilBERT"; Song et al. 2020, "MPNet". The tokens around each text are put there by the graph, so that a
-text is the same token ids for every family, and the code that serves knows nothing of them.
+et al. 2019, "DistilBERT"; Song et al. 2020, "MPNet"; Lan et al. 2020, "ALBERT"; Clark et al. 2020, "ELECTRA"; Sun et
+al. 2021, "ERNIE 3.0". The tokens around each text are put there by the graph, so that a text is the same token ids for
+every family, and the code that serves knows nothing of them.
 """
 
 from collections.abc import Sequence
@@ -74,9 +75,12 @@ def measure_inputs(model: Any, ids: Sequence[Sequence[int]]) -> None:
     length = int(np.median([len(row) for row in ids]))
     rows = [row[:length] for row in ids if len(row) >= length][:MEASURED]
     linears = [layer for layer in model.layers if isinstance(layer, Linear)]
-    inputs = keras.Model(model.input, [layer.input for layer in linears]).predict(np.array(rows, np.int32), verbose=0)
-    for layer, found in zip(linears, inputs, strict=True):
-        layer.largest = np.abs(found).max(axis=(0, 1))
+    # A layer that is shared has a node for each place where it stands.
+    nodes = {(i, j): node for i, layer in enumerate(linears) for j, node in enumerate(layer._inbound_nodes)}
+    inputs = {f"{i}.{j}": node.input_tensors[0] for (i, j), node in nodes.items()}
+    found = keras.Model(model.input, inputs).predict(np.array(rows, np.int32), verbose=0)
+    for i, layer in enumerate(linears):
+        layer.largest = np.max([np.abs(found[f"{i}.{j}"]).max(axis=(0, 1)) for k, j in nodes if k == i], axis=0)
 
 
 class Normalization(keras.layers.Layer):  # type: ignore[misc]
@@ -133,7 +137,7 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
     shape, tensors = checkpoint.shape, checkpoint.tensors()
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     ids, present = Surround(checkpoint.before, checkpoint.end)(token_ids)
-    tokens = Table(len(checkpoint.order), shape.width, "zeros")
+    tokens = Table(len(checkpoint.order), shape.embedded, "zeros")
     tokens.table.assign(tensors["tokens"])
     disturb = Disturb()
     positions = Positions(tensors["positions"][: max_tokens + checkpoint.ends])
@@ -145,10 +149,15 @@ def build_encoder(checkpoint: Checkpoint, max_tokens: int) -> Encoder:
         distances = Distances(tensors["distances"], max_tokens + checkpoint.ends)
         scores = distances(scores)
         blocks[0].append(distances)
+    if "projected.kernel" in tensors:
+        blocks[0].append(Linear(tensors["projected.kernel"], tensors["projected.bias"], name="projected"))
+        hidden = blocks[0][-1](hidden)
+    held: dict[str, Any] = {}
     for number in range(shape.blocks):
-        held = _block_layers(shape, tensors, number)
+        if number % shape.shared == 0:
+            held = _block_layers(shape, tensors, number)
+            blocks.append(list(held.values()))
         hidden = _block(shape, held, hidden, scores)
-        blocks.append(list(held.values()))
     pooled = Mean()(hidden, present)
     squares = ops.sum(pooled * pooled, axis=1, keepdims=True)
     embedded = pooled * inverse_root(ops.maximum(squares, 1e-18))

@@ -40,6 +40,18 @@ _MPNET = _BERT | {
     "mixed_norm": "attention.LayerNorm",
 }
 
+_ALBERT = {
+    "query": "attention.query",
+    "key": "attention.key",
+    "value": "attention.value",
+    "mixed": "attention.dense",
+    "mixed_norm": "attention.LayerNorm",
+    "wide": "ffn",
+    "narrow": "ffn_output",
+    "narrow_norm": "full_layer_layer_norm",
+}
+_PROJECTIONS = {"albert": "encoder.embedding_hidden_mapping_in", "electra": "embeddings_project"}
+
 Floats = NDArray[np.float32]
 
 
@@ -126,34 +138,54 @@ def open_weights(directory: Path) -> Shards:
 
 
 def _wanted(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """By our names: the name of each tensor in the file, without its prefix, and its size there."""
-    width, wide = shape.width, shape.wide
-    blocks = {"distilbert": _DISTILBERT, "mpnet": _MPNET}.get(shape.architecture, _BERT)
-    before = "transformer" if shape.architecture == "distilbert" else "encoder"
-    wanted = {
+    """By our names: the name of each tensor in the file, without its prefix, and its size there.
+
+    Layers that are shared have the number of the first of them.
+    """
+    wanted = _around(shape)
+    for block in range(0, shape.blocks, shape.shared):
+        wanted |= _of_block(shape, block)
+    return wanted
+
+
+def _around(shape: Shape) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What is wanted besides the blocks."""
+    width = shape.embedded
+    wanted: dict[str, tuple[str, tuple[int, ...]]] = {
         "tokens": ("embeddings.word_embeddings.weight", (shape.tokens, width)),
         "positions": ("embeddings.position_embeddings.weight", (shape.positions, width)),
         "norm.scale": ("embeddings.LayerNorm.weight", (width,)),
         "norm.shift": ("embeddings.LayerNorm.bias", (width,)),
     }
-    if blocks is _BERT:
+    if shape.architecture not in ("distilbert", "mpnet"):
         wanted["types"] = ("embeddings.token_type_embeddings.weight", (-1, width))
+    if shape.tasks:
+        wanted["tasks"] = ("embeddings.task_type_embeddings.weight", (-1, width))
     if shape.ranges:
         wanted["distances"] = ("encoder.relative_attention_bias.weight", (shape.ranges, shape.heads))
-    outputs = {"wide": wide}
-    inputs = {"narrow": wide}
-    for block in range(shape.blocks):
-        for name, after in blocks.items():
-            theirs, ours = f"{before}.layer.{block}.{after}", f"{block}.{name}"
-            out = outputs.get(name, width)
-            if name.endswith("norm"):
-                wanted |= {
-                    f"{ours}.scale": (f"{theirs}.weight", (width,)),
-                    f"{ours}.shift": (f"{theirs}.bias", (width,)),
-                }
-            else:
-                wanted[f"{ours}.kernel"] = (f"{theirs}.weight", (out, inputs.get(name, width)))
-                wanted[f"{ours}.bias"] = (f"{theirs}.bias", (out,))
+    projection = _PROJECTIONS.get(shape.architecture, "")
+    if shape.architecture == "albert" or (projection and width != shape.width):
+        wanted["projected.kernel"] = (f"{projection}.weight", (shape.width, width))
+        wanted["projected.bias"] = (f"{projection}.bias", (shape.width,))
+    return wanted
+
+
+def _of_block(shape: Shape, block: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What is wanted of a block."""
+    names = {"distilbert": _DISTILBERT, "mpnet": _MPNET, "albert": _ALBERT}.get(shape.architecture, _BERT)
+    within = {
+        "distilbert": f"transformer.layer.{block}",
+        "albert": f"encoder.albert_layer_groups.{block // shape.shared}.albert_layers.0",
+    }.get(shape.architecture, f"encoder.layer.{block}")
+    wanted: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name, after in names.items():
+        theirs, ours = f"{within}.{after}", f"{block}.{name}"
+        out = shape.wide if name == "wide" else shape.width
+        if name.endswith("norm"):
+            wanted |= {f"{ours}.scale": (f"{theirs}.weight", (out,)), f"{ours}.shift": (f"{theirs}.bias", (out,))}
+        else:
+            wanted[f"{ours}.kernel"] = (f"{theirs}.weight", (out, shape.wide if name == "narrow" else shape.width))
+            wanted[f"{ours}.bias"] = (f"{theirs}.bias", (out,))
     return wanted
 
 
@@ -199,6 +231,6 @@ def read(file: Any, shape: Shape, order: list[int]) -> dict[str, Floats]:
             tensors[name] = value.T.copy()
     tensors["tokens"] = tensors["tokens"][order]
     tensors["positions"] = tensors["positions"][shape.first :]
-    if "types" in tensors:
-        tensors["positions"] = tensors["positions"] + tensors.pop("types")[0]
+    for same_everywhere in tensors.keys() & {"types", "tasks"}:
+        tensors["positions"] = tensors["positions"] + tensors.pop(same_everywhere)[0]
     return tensors
