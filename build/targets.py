@@ -43,12 +43,21 @@ SYSTEM_LIBRARIES = {
 
 
 class Target(NamedTuple):
-    """A Python on a system; `brings_runtime` says whether Lambda's runtime client and boto3 are there already."""
+    """A Python on a system; `brings_runtime` says whether Lambda's runtime client and boto3 are there already.
+
+    Lambda's own runtimes have the package's root and its `lib` on LD_LIBRARY_PATH (developer guide, "Using Lambda
+    environment variables"); a container has not.
+    """
 
     name: str
     python: str
     system: System
     brings_runtime: bool = True
+
+    @property
+    def library_path(self) -> tuple[str, ...]:
+        """The directories of the package, below its root, where every library is looked for."""
+        return (".", "lib") if self.brings_runtime else ()
 
 
 TARGETS = {

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
-from build import elf, wheels
+from build import elf, prune, wheels
 from build.errors import BuildError
 from build.targets import ARCHITECTURES, TARGETS
 
@@ -39,8 +40,13 @@ def test_tflite_runtime_loads_in_an_image(installed: Wheels, target: str) -> Non
 
 
 @pytest.mark.parametrize("architecture", [X86_64, ARM64], ids=lambda a: a.name)
-def test_what_ships_loads_on_amazon_linux_2023(installed: Wheels, architecture: elf.Architecture) -> None:
-    found = elf.check(installed("python3.13", architecture.name), TARGETS["python3.13"], architecture)
+def test_what_ships_loads_on_amazon_linux_2023(
+    installed: Wheels, tmp_path: Path, architecture: elf.Architecture
+) -> None:
+    tree = shutil.copytree(installed("python3.13", architecture.name), tmp_path / "tree")
+    prune.prune(tree)
+
+    found = elf.check(tree, TARGETS["python3.13"], architecture)
 
     assert {library.machine for library in found.values()} == {architecture.machine}
     assert elf.highest(found)["GLIBC"] <= (2, 34)
@@ -57,6 +63,48 @@ def test_a_library_that_is_not_there_is_missed(installed: Wheels, tmp_path: Path
 
     with pytest.raises(BuildError, match=r"needs libLiteRt\.so, which is neither in the package nor on Amazon Linux"):
         elf.check(tree, TARGETS["python3.13"], X86_64)
+
+
+@pytest.mark.parametrize(
+    ("target", "library", "place", "loads"),
+    [
+        ("python3.13", "ai_edge_litert/libLiteRt.so", "lib", True),  # on Lambda's own LD_LIBRARY_PATH
+        ("python3.13", "ai_edge_litert/libLiteRt.so", "numpy", False),
+        ("image-debian12", "numpy.libs/libgfortran-*", "lib", False),  # a container has none
+        ("image-debian12", "numpy.libs/libgfortran-*", "numpy/core", False),
+    ],
+)
+def test_a_library_counts_only_where_the_loader_would_look(
+    installed: Wheels, tmp_path: Path, target: str, library: str, place: str, loads: bool
+) -> None:
+    tree = shutil.copytree(installed(target, "x86_64"), tmp_path / "tree")
+    prune.prune(tree)
+    (tree / place).mkdir(exist_ok=True)
+    (moved,) = tree.glob(library)
+    moved.rename(tree / place / moved.name)
+
+    if loads:
+        elf.check(tree, TARGETS[target], X86_64)
+    else:
+        with pytest.raises(BuildError, match=f"needs {moved.name}, which is neither in the package where it would be"):
+            elf.check(tree, TARGETS[target], X86_64)
+
+
+def test_a_library_that_does_not_say_what_it_needs_is_refused(installed: Wheels, tmp_path: Path) -> None:
+    library = Path(shutil.copy(next(installed("python3.13", "x86_64").glob("tokenizers/*.so")), tmp_path))
+    with library.open("r+b") as file:
+        headers = ELFFile(file)
+        number = next(i for i, part in enumerate(headers.iter_segments()) if part["p_type"] == "PT_DYNAMIC")
+        file.seek(headers["e_phoff"] + number * headers["e_phentsize"])
+        file.write(bytes(4))  # PT_NULL
+
+    with pytest.raises(BuildError, match="has no dynamic segment, so it does not say what it needs"):
+        elf.check(tmp_path, TARGETS["python3.13"], X86_64)
+
+
+def test_a_directory_without_a_library_is_no_package(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="holds no shared library, so it is no package"):
+        elf.check(tmp_path, TARGETS["python3.13"], X86_64)
 
 
 def test_a_later_litert_does_not_load_on_arm64(tmp_path: Path) -> None:
@@ -93,8 +141,23 @@ def test_cutting_takes_off_only_what_is_never_loaded(installed: Wheels, tmp_path
     assert before == after
 
 
-def test_the_command_says_what_a_tree_needs(installed: Wheels) -> None:
-    command = [sys.executable, "-m", "build.elf", str(installed("image-al2023", "x86_64")), "--target"]
+def test_a_library_that_was_cut_asks_for_the_same(installed: Wheels, tmp_path: Path) -> None:
+    tree = shutil.copytree(installed("python3.13", "x86_64"), tmp_path / "tree")
+    whole = elf.shared_libraries(tree)
+    for path in whole:
+        elf.cut(tree / path)
+
+    assert elf.shared_libraries(tree) == whole
+    assert elf.highest(whole).keys() >= {"GLIBC", "GLIBCXX", "CXXABI", "GCC"}
+
+
+@pytest.mark.parametrize("state", ["as installed", "cut"])
+def test_the_command_says_what_a_tree_needs(installed: Wheels, tmp_path: Path, state: str) -> None:
+    tree = shutil.copytree(installed("image-al2023", "x86_64"), tmp_path / "tree")
+    if state == "cut":
+        for path in elf.shared_libraries(tree):
+            elf.cut(tree / path)
+    command = [sys.executable, "-m", "build.elf", str(tree), "--target"]
 
     fine, refused = (
         subprocess.run([*command, target], capture_output=True, encoding="utf-8", check=False)
