@@ -85,13 +85,16 @@ def pack(block: bytes, packed: bool) -> bytes:
 
 
 def answer(window: Sequence[Row], classifier: Classifier, top_k: int = 1) -> tuple[bytes, Tally]:
-    """One line of JSON for each row of a window, in order, each with its line feed."""
+    """One line of JSON for each row of a window, in order, each with its line feed.
+
+    The scores are in it only if more than the best one was asked for.
+    """
     texts = [row.text for row in window if isinstance(row, Record)]
-    predictions = iter(classifier.classify(texts, top_k))
+    predictions = iter(classifier.classify(texts, 0 if top_k == 1 else top_k))
     tally, out = Tally(len(window), len(texts), len(window) - len(texts)), []
     for row in window:
         if isinstance(row, Record):
-            body = _body(next(predictions), tally, top_k)
+            body = _body(next(predictions), tally)
         else:
             body = b'"error":' + _encode(row.error) + b"}\n"
             tally.damage = row.error if row.damage else ""
@@ -102,16 +105,14 @@ def answer(window: Sequence[Row], classifier: Classifier, top_k: int = 1) -> tup
     return b"".join(out), tally
 
 
-def _body(prediction: Prediction, tally: Tally, top_k: int) -> bytes:
-    """The prediction's own JSON, less its opening brace; the scores only if more than the best one was asked for."""
+def _body(prediction: Prediction, tally: Tally) -> bytes:
+    """The prediction's own JSON, less its opening brace."""
     found: Any = prediction.label or prediction.cluster
     if found:
         for label in prediction.labels if prediction.labels else [found]:
             tally.labels[label] = tally.labels.get(label, 0) + 1
         tally.uncertain += prediction.certain is False
     tally.truncated += prediction.truncated
-    if top_k == 1 and prediction.scores:
-        prediction = msgspec.structs.replace(prediction, scores=msgspec.UNSET)
     return _encode(prediction)[1:] + b"\n"
 
 

@@ -13,10 +13,13 @@ from tokenizers import Encoding, Tokenizer
 from handler.errors import BundleError, InvalidRequest
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
+from handler.model.pieces import OWN_NORMALIZER, Pieces
 from handler.model.prediction import Contribution, Prediction, Score
 
 # A batch of b texts costs far less than b single calls; below this share of it, single calls win.
 SINGLE_CALLS_SHARE = 0.25
+# From so many texts on it pays to remember their pieces: single ones seldom hold none that is new.
+MANY = 16
 # Of a long text so many characters a token are read at first: for most texts more than enough.
 CHARACTERS_A_TOKEN = 6
 # What is longer than this, cut or not, is tokenized by itself, as a tokenizer takes 150 bytes a character.
@@ -69,6 +72,7 @@ class Classifier:
         self._observe = watch(bundle, self.tokenizer) if watch else _unobserved
         isolates = any(sign in bundle.tokenizer for sign in ISOLATES_HAN)
         self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
+        self._pieces = Pieces(self.tokenizer, isolates) if OWN_NORMALIZER in bundle.tokenizer else None
         self._interpreter = Interpreter(bundle.model, threads)
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
@@ -82,7 +86,7 @@ class Classifier:
                 self._interpreter.runner(signature.name(EMBED))(batch)
 
     def classify(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
-        """Gives one prediction per text, in order; `top_k` limits the scores to the best k labels."""
+        """Gives a prediction for each text, in order, with the scores of the best `top_k` labels: none if that is 0."""
         encoded, predictions = self.answer(texts, top_k)
         self._observe(encoded, predictions)
         return predictions
@@ -124,9 +128,20 @@ class Classifier:
                 Prediction(*r, cluster=labels[i], distance=round(d, 6))
                 for r, i, d in zip(read, nearest.tolist(), distances, strict=True)
             ]
-        ranking = np.argsort(-output, axis=1, kind="stable")[:, :top_k]
+        if top_k == 0 and self.manifest.activation != "independent":
+            return self._best(read, output)
+        ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k]
         ranked = np.take_along_axis(output, ranking, axis=1).tolist()
-        return [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
+        found = [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
+        return found if top_k != 0 else [replace(prediction, scores=UNSET) for prediction in found]
+
+    def _best(self, read: list[tuple[int, bool]], output: NDArray[np.float64]) -> list[Prediction]:
+        labels, threshold = self.manifest.labels, self.manifest.threshold
+        confidences = output.max(axis=1).round(6).tolist()
+        return [
+            Prediction(*r, label=labels[i], confidence=p, certain=p >= threshold)
+            for r, i, p in zip(read, output.argmax(axis=1).tolist(), confidences, strict=True)
+        ]
 
     def _labelled(
         self, read: tuple[int, bool], order: list[int], ranked: list[float], output: NDArray[np.float64]
@@ -163,7 +178,13 @@ class Classifier:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Tokenizes; tokenizer.json itself says where an over-long text is cut."""
-        return _encoded(self._encodings(texts, self.tokenizer.encode_batch_fast))
+        many = len(texts) >= MANY
+        plain = self._pieces.ids(texts) if self._pieces and many else [None] * len(texts)
+        others = [text for text, ids in zip(texts, plain, strict=True) if ids is None]
+        read = iter(map(_ids_of, self._encodings(others, self.tokenizer.encode_batch_fast)))
+        most = self.manifest.max_tokens
+        found = [next(read) if ids is None else (ids[:most], len(ids) > most) for ids in plain]
+        return Encoded([ids for ids, _ in found], [truncated for _, truncated in found])
 
     def _encodings(self, texts: Sequence[str], encode: Callable[..., list[Encoding]]) -> Iterator[Encoding]:
         """The encoding of each text, in order; of a long one no more is tokenized than it takes to fill the model.

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 from support import write_bundle
 
 from handler.errors import BundleError
@@ -115,6 +117,18 @@ def test_top_k_keeps_the_best_and_changes_nothing_else(classifier: Classifier, r
     for cut, whole in zip(classifier.classify(reviews, top_k), classifier.classify(reviews), strict=True):
         assert cut.scores == whole.scores[:top_k]
         assert (cut.label, cut.confidence, cut.certain) == (whole.label, whole.confidence, whole.certain)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "independent"])
+def test_without_scores_the_rest_is_the_same(
+    bundle: Bundle, tmp_path: Path, reviews: list[str], activation: str
+) -> None:
+    labels = bundle.manifest.labels if activation == "sigmoid" else ["good"]
+    classifier = Classifier(load(write_bundle(tmp_path / "m", bundle, activation=activation, labels=labels)))
+
+    expected = [replace(prediction, scores=UNSET) for prediction in classifier.classify(reviews)]
+
+    assert classifier.classify(reviews, top_k=0) == expected
 
 
 def test_no_texts_get_no_predictions(classifier: Classifier) -> None:

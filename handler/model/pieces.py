@@ -1,0 +1,79 @@
+"""Token ids of a plain text from those of its pieces, which the tokenizer itself gave once: texts repeat their words.
+
+A text is plain if the tokenizer's normalizer treats each of its characters alone as it does beside the others, and if
+its spaces are single and inside. Its pieces end where no token reaches across: before a space, and around each Han
+character where the tokenizer takes those one by one. Any other text is for the tokenizer.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+from tokenizers import Tokenizer
+
+# Scripts in which no normal form depends on a neighbour: no marks that join, no halves of syllables.
+HAN = "\u4e00-\u9fff"
+OTHER = (
+    "!-~\u00b7\u00c0-\u017f\u0400-\u045f\u2014\u2018\u2019\u201c\u201d\u2026\u3001-\u3003\u3007-\u3011"
+    "\u3041-\u3096\u30a1-\u30fa\u30fc\uac00-\ud7a3\uff01-\uff5e"
+)
+LONGEST_PIECE, LONGEST_TEXT = 40, 1_000
+# 20 MB if each is as long as it may be.
+MOST_PIECES = 32_768
+# Asking for one costs as much as asking for some dozen.
+ASKED_TOGETHER = 64
+ANCHOR = "\u4e00"
+FIRST = "\n"  # marks the piece that begins a text; no plain text holds it
+# As tokenizer.json has it where the project trained the tokenizer.
+OWN_NORMALIZER = '"normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Replace"'
+
+
+class Pieces:
+    """A bounded memory from pieces to their ids, or None for one that has none; the tokenizer fills it."""
+
+    def __init__(self, tokenizer: Tokenizer, isolates_han: bool) -> None:
+        self._tokenizer = tokenizer
+        run, han = (OTHER, f" ?[{HAN}]|") if isolates_han else (HAN + OTHER, "")
+        self._piece = re.compile(f"{han} ?[{run}]{{1,{LONGEST_PIECE}}}(?![{run}])")
+        self._plain = re.compile(f"(?! )(?:{self._piece.pattern})+")
+        self._known: dict[str, list[int] | None] = {}
+        self._new: set[str] = set()
+
+    def ids(self, texts: Sequence[str]) -> list[list[int] | None]:
+        """The ids of each text, however many; None for one that the tokenizer has to read."""
+        cut = [self._cut(text) for text in texts]
+        self._new.update(set(chain.from_iterable(cut)).difference(self._known))
+        if len(self._new) >= ASKED_TOGETHER:
+            self._learn()
+        return [self._joined(pieces) if pieces else None for pieces in cut]
+
+    def _joined(self, pieces: list[str]) -> list[int] | None:
+        ids: list[int] = []
+        for piece in pieces:
+            known = self._known.get(piece)
+            if known is None:
+                return None
+            ids += known
+        return ids
+
+    def _cut(self, text: str) -> list[str]:
+        """The pieces of a text; none if it is not plain."""
+        if len(text) > LONGEST_TEXT or not self._plain.fullmatch(text):
+            return []
+        pieces = self._piece.findall(text)
+        pieces[0] = FIRST + pieces[0]
+        return pieces
+
+    def _learn(self) -> None:
+        """Asks for the new pieces: for one within a text behind an anchor, whose own ids are left out.
+
+        A piece that by itself fills the model has no ids: the tokenizer cuts what it says of it.
+        """
+        new, self._new = self._new, set()
+        if len(self._known) + len(new) > MOST_PIECES:
+            self._known.clear()
+        texts = [piece[1:] if piece[0] == FIRST else ANCHOR + piece for piece in new]
+        anchor, *read = self._tokenizer.encode_batch_fast([ANCHOR, *texts], add_special_tokens=False)
+        for piece, encoding in zip(new, read, strict=True):
+            ids = encoding.ids if piece[0] == FIRST else encoding.ids[len(anchor.ids) :]
+            self._known[piece] = None if encoding.overflowing else ids
