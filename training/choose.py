@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handler.model.classifier import activate
+from handler.model.activation import activate
 from training.data.read import Example, squeeze
 from training.data.split import Splits
 from training.errors import InputError

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.model.activation import activate, label_thresholds, probabilities
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest
-from handler.model.classifier import activate, label_thresholds, probabilities
 from training.data.split import Splits
 from training.judging.evaluate import Evaluation, judge, on_unseen
 from training.judging.outcome import Outputs, Trained, certainty

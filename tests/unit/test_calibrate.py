@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from handler.model.classifier import activate, least_sure
+from handler.model.activation import activate, least_sure
 from training.learning.calibrate import (
     HIGHEST,
     LOWEST,

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from handler.model.classifier import activate
+from handler.model.activation import activate
 from training.encoders.checkpoint import Checkpoint
 from training.encoders.pruning import compare, prune
 from training.errors import InputError

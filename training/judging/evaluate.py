@@ -7,8 +7,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from handler.model.activation import label_thresholds, probabilities
 from handler.model.bundle import Manifest
-from handler.model.classifier import Classifier, label_thresholds, probabilities
+from handler.model.classifier import Classifier
 from training.data.audit import unseen
 from training.data.numbers import numbers
 from training.data.read import Example, Kind

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.model.activation import activate, label_thresholds, least_sure, probabilities
 from handler.model.bundle import Manifest
-from handler.model.classifier import activate, label_thresholds, least_sure, probabilities
 
 Floats = NDArray[np.float64]
 

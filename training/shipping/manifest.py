@@ -11,8 +11,8 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from handler.model.activation import probabilities
 from handler.model.bundle import FORMAT, Baseline, Golden, Manifest
-from handler.model.classifier import probabilities
 from training.data.read import Example, fingerprint
 from training.data.split import Splits
 from training.data.tokenizer import UNKNOWN_ID

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.model.activation import probabilities
 from handler.model.bundle import PREDICT, Bundle, Manifest
-from handler.model.classifier import Classifier, probabilities
+from handler.model.classifier import Classifier
 from training.data.read import Example
 from training.errors import ParityError
 from training.learning.job import Encoded, Family
