@@ -62,6 +62,33 @@ def test_what_was_done_is_not_done_again_until_the_file_or_a_setting_changes(
     assert "1 lines" in last.output
 
 
+def test_files_that_s3_does_not_read_get_the_same_answers_by_way_of_what_it_does(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    texts = ["物流很快，非常满意", "味道难吃，非常失望", "性价比高，值得购买", "用了一天就坏了"]
+    table = "text,id\n" + "".join(f"{text},{n}\n" for n, text in enumerate(texts))
+    (tmp_path / "utf-8.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "gb18030.csv.gz").write_bytes(gzip.compress(table.encode("gb18030")))
+    (tmp_path / "utf-16.csv").write_text(table, encoding="utf-16", newline="\r\n")
+    records = [{"内容": text, "id": str(n)} for n, text in enumerate(texts)]
+    (tmp_path / "array.json").write_text(json.dumps(records), encoding="utf-8")
+    names = ["utf-8.csv", "gb18030.csv.gz", "utf-16.csv", "array.json"]
+
+    ran = batch(bundle_path, *(tmp_path / name for name in names), "-o", tmp_path)
+
+    assert ran.status == 0, ran.errors
+    assert "gb18030.csv.gz is read as GB18030" in ran.errors
+    assert "array.json: texts from '内容'" in ran.errors
+    answers = [(tmp_path / f"{name.removesuffix('.gz')}.predictions.jsonl") for name in ("utf-8.csv", "utf-16.csv")]
+    packed = tmp_path / "gb18030.csv.gz.predictions.jsonl.gz"
+    assert answers[0].read_bytes() == answers[1].read_bytes() == gzip.decompress(packed.read_bytes())
+    of_array, of_table = (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in (tmp_path / "array.json.predictions.jsonl", answers[0])
+    )
+    assert [{**row, "line": row["line"] + 1} for row in of_array] == of_table
+
+
 def test_a_bad_line_is_a_warning_and_the_file_is_done(bundle_path: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"text": "很好"}\n{\n', encoding="utf-8")

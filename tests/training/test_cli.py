@@ -241,6 +241,17 @@ def test_ctrl_c_ends_training_without_a_trace(bundle_path: Path, some_reviews: P
     assert {file.name: file.read_bytes() for file in old.iterdir()} == before
 
 
+def test_the_texts_of_a_file_are_classified(bundle_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("评论内容,别的\n物流很快非常满意,1\n味道难吃非常失望,2\n", encoding="gb18030")
+
+    ran = fenlei("classify", bundle_path, "--file", path)
+
+    assert ran.output == fenlei("classify", bundle_path, "物流很快非常满意", "味道难吃非常失望").output
+    assert "a.csv is read as GB18030" in ran.errors
+    assert "a.csv: texts from '评论内容'; --text-column" in ran.errors
+
+
 def test_help_has_an_example_for_each_command() -> None:
     for command in ("train", "classify", "evaluate", "serve"):
         ran = fenlei(command, "--help")
@@ -329,6 +340,7 @@ BAD_CALLS = {
     "a bundle with a changed byte": (["classify", "changed", "a"], "changed/model.tflite was changed after"),
     "a blank text": (["classify", "bundle", "a", " "], "Text 2 is blank"),
     "no text": (["classify", "bundle"], "There is no text"),
+    "texts twice": (["classify", "bundle", "a", "--file", "four.csv"], "Give either texts or --file"),
     "an argument that is not UTF-8": (["classify", "bundle", "a\udcff"], "Argument 3 is not UTF-8"),
     "a label that the bundle does not know": (["evaluate", "bundle", "fair.csv"], "the label 'fair' was never seen"),
     "nothing to evaluate on": (["evaluate", "bundle", "nowhere.csv"], "nowhere.csv does not exist"),

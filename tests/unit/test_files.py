@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
 from training.data.datasets import read_dataset
 from training.data.files import ANY, read, read_content
@@ -22,7 +23,7 @@ GOOD = ["物流很快，非常满意", "性价比高，值得购买", "味道不
 BAD = ["味道难吃，非常失望", "价格太贵，包装破损", "客服态度差，不推荐", "用了一天就坏了"]
 ROWS = [row for pair in zip(GOOD, BAD, strict=True) for row in ((pair[0], "好评"), (pair[1], "差评"))]
 BOTH = {"好评": 4, "差评": 4}
-ENGLISH = [(f"a {word} thing to have", label) for word in ("fine", "poor", "odd", "new") for label in ("yes", "no")]
+ENGLISH = [(f"a {word} thing for {label}", label) for word in ("fine", "poor", "odd", "new") for label in ("yes", "no")]
 
 
 def table(rows: list[tuple[str, ...]], separator: str = ",", end: str = "\n") -> str:
@@ -119,6 +120,18 @@ READ = {
     "a header with spaces": Case("a.csv", csv(" text , label ")),
     "a header in Chinese": Case(
         "a.csv", csv("评论内容,情感标签"), said="texts from '评论内容', labels from '情感标签'"
+    ),
+    "a header that tells nothing, and columns without a name": Case(
+        "spam.csv",
+        "v1,v2,,,\n" + table([(x, t, "", "", "") for t, x in ENGLISH]),
+        {"yes": 4, "no": 4},
+        "texts from 'v2'",
+    ),
+    "numbers beside the labels": Case(
+        "a.csv",
+        "stars,n,text\n" + table([(str(n % 3), str(n), f"the review {n} of a thing") for n in range(9)]),
+        {"0": 3, "1": 3, "2": 3},
+        "labels from 'stars'",
     ),
     "a header in Japanese": Case("a.csv", csv("本文,ラベル"), said="texts from '本文', labels from 'ラベル'"),
     "a header that tells nothing": Case("a.csv", csv("spalte1,spalte2"), said="texts from 'spalte1'"),
@@ -315,6 +328,45 @@ def test_what_people_bring_is_read_and_what_was_found_out_is_said(tmp_path: Path
         assert [(example.text, example.label) for example in found] == ROWS
     assert case.said in "\n".join(said)
     assert said == [] or case.said
+
+
+# --- the small cases ---------------------------------------------------------------------------------
+
+CASES = ROOT.parent / "shared/cases"
+HALVES = {"好评": 60, "差评": 60}
+# What is read of each, or the sentence; and what is said.
+SMALL: dict[str, tuple[dict[str, int] | str, str]] = {
+    "easy.csv": (HALVES, ""),
+    "gb18030.csv": (HALVES, "read as GB18030"),
+    "utf16.csv": (HALVES, "read as UTF-16"),
+    "chinese-headers.csv": (HALVES, "texts from '评论内容', labels from '情感标签'"),
+    "duplicate-header.csv": ("the column 'text' stands twice", ""),
+    "nan-labels.csv": ("line 2 has no label, as 12 of 120 rows (nan 12 times)", ""),
+    "mixed-numbers.csv": ({"0": 60, "1": 40, "1.0": 20}, ""),
+    "quoted.tsv": (HALVES, ""),
+    "fasttext.txt": ({"pos": 60, "neg": 60}, ""),
+    "array.json": (HALVES, ""),
+    "label-studio.json": (HALVES, ""),
+    "doccano.jsonl": (HALVES, ""),
+    "quote-storm.csv": ("is not valid CSV", ""),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_went_wrong_once_is_right(name: str) -> None:
+    if not CASES.is_dir():
+        pytest.skip("the small cases are not on this machine")
+    right, says = SMALL[name]
+    said: list[str] = []
+
+    try:
+        found: dict[str, int] | str = dict(Counter(example.label for example in read(CASES / name, say=said.append)))
+    except InputError as error:
+        found = str(error)
+
+    assert found == right if isinstance(right, dict) else right in found
+    assert says in "\n".join(said)
+    assert said == [] or says
 
 
 # --- what is refused --------------------------------------------------------------------------------

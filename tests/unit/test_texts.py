@@ -35,6 +35,7 @@ def told(file: Path, **texts: Any) -> Told:
         teacher=None,
         refit=True,
         seed=0,
+        precision=0.9,
         quantization="dynamic",
         all_quantizations=False,
         name="",

@@ -26,6 +26,10 @@ from handler.model import bundle as bundles
 from handler.model.bundle import Manifest
 from handler.model.classifier import Classifier
 from handler.model.prediction import ModelName
+from training.data.converted import as_json_lines, in_utf8, other_encoding
+from training.data.formats.any_file import suffix_of
+from training.data.formats.encoding import spoken
+from training.data.formats.rows import Columns, Say, silent
 from training.errors import InputError, WorkError
 from training.shipping.bundles import can_write, prefix_of
 
@@ -65,11 +69,19 @@ class Summary(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Reading(NamedTuple):
+    """How a file is read: the layout of the pieces that are made of its bytes."""
+
+    layout: Layout
+    pieces: Callable[[IO[bytes]], Iterator[bytes]]
+
+
 class Planned(NamedTuple):
-    """A file, where its output goes, and how it is written."""
+    """A file, how it is read, and where its output goes; that is packed if the file is."""
 
     path: Path
-    layout: Layout
+    reading: Reading
+    packed: bool
     output: Path
     summary: Path
 
@@ -84,21 +96,19 @@ def processes_for(asked: int) -> int:
     return min(wanted, MOST_ON_WINDOWS) if sys.platform == "win32" else wanted
 
 
-def plan(files: list[Path], directory: Path, manifest: Manifest, options: Options) -> list[Planned]:
+def plan(files: list[Path], directory: Path, manifest: Manifest, options: Options, say: Say = silent) -> list[Planned]:
     """Raises InputError for the first file that could not be classified, so that nothing is begun then."""
     planned: dict[str, Planned] = {}
     for path in files:
-        try:
-            layout = layout_of(path.name, options.text_column or text_column(manifest), options.id_column)
-        except Refused as error:
-            raise InputError(f"{path}: {error}") from None
         if not path.is_file():
             raise InputError(f"{path} is no file; check the path.")
-        output = directory / f"{path.name}.predictions.jsonl{'.gz' if layout.gzip else ''}"
+        reading = _reading(path, text_column(manifest), options, say)
+        packed = path.suffix.lower() == ".gz"
+        output = directory / f"{path.name}.predictions.jsonl{'.gz' if packed else ''}"
         place = _place(output)
         if place in planned:
             raise InputError(f"{planned[place].path} and {path} would both be written to {output}; call for each.")
-        planned[place] = Planned(path, layout, output, directory / f"{path.name}.summary.json")
+        planned[place] = Planned(path, reading, packed, output, directory / f"{path.name}.summary.json")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,6 +116,23 @@ def plan(files: list[Path], directory: Path, manifest: Manifest, options: Option
     if not can_write(directory):
         raise InputError(f"{directory} cannot be written to; choose another --output.")
     return list(planned.values())
+
+
+def _reading(path: Path, usual: str, options: Options, say: Say) -> Reading:
+    """As in S3, if a file is of a format that is read there, and in UTF-8; else by way of what is."""
+    try:
+        layout = layout_of(path.name, options.text_column or usual, options.id_column)
+    except Refused as error:
+        if not suffix_of(path):
+            raise InputError(f"{path}: {error}") from None
+        columns = Columns(text=options.text_column or None, label="")
+        rows = as_json_lines(path, columns, usual, options.id_column, say)
+        return Reading(Layout("jsonl", text_column=usual, id_column=options.id_column), lambda _: rows)
+    encoding = other_encoding(path)
+    if not encoding:
+        return Reading(layout, _pieces)
+    say(f"{path.name} is read as {spoken(encoding)}")
+    return Reading(layout._replace(gzip=False), lambda _: in_utf8(path, encoding))
 
 
 def _place(output: Path) -> str:
@@ -147,19 +174,19 @@ def _classify(
 
         def collect() -> None:
             block, counted = waiting.popleft().result()
-            output.write(pack(block, one.layout.gzip))
+            output.write(pack(block, one.packed))
             tally.add(counted)
             advance(one.path, source.tell(), tally.lines)
 
         try:
-            for window in windows(records(_pieces(source), one.layout)):
+            for window in windows(records(one.reading.pieces(source), one.reading.layout)):
                 waiting.append(pool.submit(_answer, window))
                 if len(waiting) > AHEAD * options.processes:
                     collect()
             while waiting:
                 collect()
-            if one.layout.gzip and not tally.lines:
-                output.write(pack(b"", one.layout.gzip))
+            if one.packed and not tally.lines:
+                output.write(pack(b"", one.packed))
         finally:
             for future in waiting:
                 future.cancel()

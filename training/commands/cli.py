@@ -48,14 +48,23 @@ app.command(epilog="Example: fenlei train reviews.csv -o models/reviews")(train)
 def classify(
     bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; lines of standard input if none.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with the texts, of any format as for training.")] = None,
+    text_column: TextColumn = None,
+    encoding: Encoding = "",
     top_k: Annotated[int | None, typer.Option(min=1, help="Only the best k labels.")] = None,
     json: Json = False,
 ) -> None:
     """Classify texts with the code that serves."""
     from handler.model.classifier import Classifier
+    from training.data.files import read
 
+    if texts and file:
+        raise InputError("Give either texts or --file, and not both.")
     classifier = Classifier(bundles.load(bundle))
-    given = texts or _standard_input()
+    if file:
+        given = [example.text for example in read(file, columns_of("", text_column, "", encoding), say=say)]
+    else:
+        given = texts or _standard_input()
     for number, text in enumerate(given, 1):
         if not text.strip():
             raise InputError(f"Text {number} is blank; remove it.")

@@ -7,7 +7,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.commands.options import Json, messages
+from training.commands.options import Json, messages, say
 from training.errors import InputError, WorkError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def batch(
     bundle: Annotated[Path, typer.Argument(help="A bundle: a directory or a .tar.gz.")],
-    files: Annotated[list[Path], typer.Argument(help=".txt, .csv, .tsv or .jsonl files, each also as .gz")],
+    files: Annotated[list[Path], typer.Argument(help="Files of texts, as for training; those of S3 go as there.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory for predictions and summaries.")],
     text_column: Annotated[str, typer.Option(help="Name of the column with the texts; by default the bundle's.")] = "",
     id_column: IdColumn = "id",
@@ -41,7 +41,7 @@ def batch(
     from training.commands import batch as work
 
     options = work.Options(text_column, id_column, top_k, work.processes_for(processes))
-    planned = work.plan(files, output, bundles.load(bundle).manifest, options)
+    planned = work.plan(files, output, bundles.load(bundle).manifest, options, say)
     before, total = {}, 0
     for one in planned:
         before[one.path] = total

@@ -115,4 +115,4 @@ def _told(text: str, labels: tuple[str, ...]) -> str:
     told = f"texts from {text!r}"
     if labels:
         told += f", labels from {', '.join(map(repr, labels))[:200]}"
-    return f"{told}; --text-column and --label-column name others"
+    return f"{told}; --text-column {'and --label-column name others' if labels else 'names another'}"
