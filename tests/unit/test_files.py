@@ -186,6 +186,9 @@ READ = {
     ),
     "columns as lists": Case("a.json", json.dumps({"text": [t for t, _ in ROWS], "label": [x for _, x in ROWS]})),
     "split, as pandas writes it": Case("a.json", json.dumps({"columns": ["text", "label"], "index": [], "data": ROWS})),
+    "a first record without a label": Case(
+        "a.jsonl", '{"text": "a"}\n' + jsonl(lambda t, x: {"text": t, "label": x}), said="1 rows", missing=Missing.DROP
+    ),
     "keys in Chinese": Case("a.jsonl", jsonl(lambda t, x: {"内容": t, "类别": x}), said="texts from '内容'"),
     "labels that are numbers": Case(
         "a.jsonl", '{"text": "好", "label": 1}\n\n{"text": 42, "label": 0}\n', {"1": 1, "0": 1}
@@ -428,6 +431,9 @@ REFUSED = {
     ),
     "a column of 0 and 1 that holds 2": Case(
         "a.csv", "text,a,b\nfoo,1,2\n", said="the column 'b' holds '2' and not 0 or 1", columns=Columns(label="a,b")
+    ),
+    "names for a file that has them": Case(
+        "a.csv", csv(), said="has a header, which names the columns", columns=Columns(names=("Text", "label"))
     ),
     "a field too few": Case("a.csv", "text,label\na,b\nc\n", said="line 3 has 1 fields instead of 2"),
     "a field too many": Case("a.tsv", "text\tlabel\na\tb\tc\n", said="line 2 has 3 fields instead of 2"),

@@ -15,6 +15,7 @@ from training.errors import InputError
 
 Source: TypeAlias = Callable[[], Iterator[str]]
 BLANK = " \t\r\n"
+LOOKED_AT = 100  # records, which together have the names of all columns
 SKIPPED = BLANK + ","
 TAIL = 16  # characters; no number or word of JSON that is cut off is longer
 DEEP = "it is nested too deeply for texts and labels"
@@ -31,13 +32,11 @@ def read_json(path: Path, columns: Columns, say: Say) -> Table:
     elif several_lines or ".json" not in path.suffixes:
         unit, read = "line", _each_line
     rows = partial(_objects, path, unit, partial(read, path, source))
-    head = next(rows(), None)
-    if head is None:
-        return Table((), rows, unit)
-    tool = tools.tool_of(head[1])
+    head = [record for _, record in islice(rows(), LOOKED_AT)]
+    tool = tools.tool_of(head[0]) if head else None
     if tool:
         return Table((TEXT, LABEL), lambda: tool.rows(path, rows(), columns, say), unit, nothing_to_find=True)
-    return Table(tuple(head[1]), rows, unit)
+    return Table(tuple(dict.fromkeys(name for record in head for name in record)), rows, unit)
 
 
 def _objects(path: Path, unit: str, values: Callable[[], Iterator[tuple[int, Any]]]) -> Iterator[Row]:
