@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from build import access
+
 Json = dict[str, Any]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
@@ -38,6 +40,10 @@ ERRORS = {
     "MISSING_AUTHENTICATION_TOKEN": (404, "Not Found", "There is nothing at this path; see /docs."),
     "RESOURCE_NOT_FOUND": (404, "Not Found", "There is nothing at this path; see /docs."),
     "ACCESS_DENIED": (403, "Forbidden", "You may not call this."),
+    "UNAUTHORIZED": (401, "Unauthorized", "Send a token that is valid now in the header authorization."),
+    "AUTHORIZER_CONFIGURATION_ERROR": (500, "Internal Server Error", "Tokens cannot be checked here; tell the owner."),
+    "INVALID_SIGNATURE": (403, "Forbidden", "The signature is not that of this request and of a known access key."),
+    "EXPIRED_TOKEN": (403, "Forbidden", "The signature or its token is out of date; renew it, and look at the clock."),
     "INVALID_API_KEY": (403, "Forbidden", "Send a valid API key in the header x-api-key."),
     "WAF_FILTERED": (403, "Forbidden", "The firewall refused the request."),
     "THROTTLED": (429, "Too Many Requests", "Too many requests at once; wait a moment and try again."),
@@ -49,6 +55,8 @@ ERRORS = {
     "INTEGRATION_TIMEOUT": (504, "Gateway Timeout", "The answer took too long; send fewer texts per call."),
     "INTEGRATION_FAILURE": (503, "Service Unavailable", "The service is busy; wait a moment and try again."),
 }
+# Where calls are signed, this is also said of a call that is not.
+UNSIGNED = (403, "Forbidden", "Sign the call with AWS Signature Version 4, unless there is nothing at this path.")
 
 
 def text(contract: Json) -> str:
@@ -65,16 +73,18 @@ def document(contract: Json) -> Json:
         "info": {key: contract["info"][key] for key in ("title", "version")},
         "paths": {path: _path(item) for path, item in contract["paths"].items()},
         "components": {
-            "securitySchemes": contract["components"]["securitySchemes"],
+            "securitySchemes": access.schemes(contract),
             "schemas": {name: model(schemas[name], schemas) for name in _bodies(contract["paths"])},
         },
         "x-amazon-apigateway-api-key-source": "HEADER",
+        "x-amazon-apigateway-policy": access.network(contract),
         "x-amazon-apigateway-request-validators": {
             "full": {"validateRequestBody": True, "validateRequestParameters": True},
             "parameters": {"validateRequestBody": False, "validateRequestParameters": True},
         },
         "x-amazon-apigateway-request-validator": {"Ref": "RequestValidation"},
-        "x-amazon-apigateway-gateway-responses": {kind: _error(kind) for kind in ERRORS},
+        "x-amazon-apigateway-gateway-responses": {kind: _error(kind, *said) for kind, said in ERRORS.items()}
+        | {"MISSING_AUTHENTICATION_TOKEN": _unsigned("MISSING_AUTHENTICATION_TOKEN")},
     }
 
 
@@ -102,18 +112,18 @@ def _bodies(paths: Json) -> list[str]:
 def _path(item: Json) -> Json:
     operations = {method: operation for method, operation in item.items() if method in METHODS}
     made = {
-        method: _asked(operation, item.get("parameters", []))
+        method: _asked(operation, method, item.get("parameters", []))
         | (_preflight(tuple(operations)) if method == "options" else CALL)
         for method, operation in operations.items()
     }
     # Whatever else is asked goes to the function too, which knows HEAD and refuses the others.
-    security = next(operation["security"] for method, operation in operations.items() if method != "options")
+    security = next(access.security(one, method) for method, one in operations.items() if method != "options")
     return made | {"x-amazon-apigateway-any-method": {"security": security} | CALL}
 
 
-def _asked(operation: Json, shared: list[Json]) -> Json:
+def _asked(operation: Json, method: str, shared: list[Json]) -> Json:
     """What the gateway looks at in a request."""
-    made: Json = {"operationId": operation["operationId"], "security": operation["security"]}
+    made: Json = {"operationId": operation["operationId"], "security": access.security(operation, method)}
     parameters = [
         {key: parameter[key] for key in ("name", "in", "required")} | {"schema": {"type": parameter["schema"]["type"]}}
         for parameter in (*shared, *operation.get("parameters", []))
@@ -137,7 +147,7 @@ def _preflight(methods: tuple[str, ...]) -> Json:
     cors: Json = {
         "Access-Control-Allow-Origin": ORIGIN,
         "Access-Control-Allow-Methods": allow,
-        "Access-Control-Allow-Headers": "'content-type, content-encoding, x-api-key'",
+        "Access-Control-Allow-Headers": "'authorization, content-type, content-encoding, x-api-key'",
         "Access-Control-Max-Age": "'86400'",
     }
     everywhere, elsewhere = (
@@ -161,8 +171,11 @@ def _preflight(methods: tuple[str, ...]) -> Json:
     }
 
 
-def _error(kind: str) -> Json:
-    status, title, detail = ERRORS[kind]
+def _unsigned(kind: str) -> Json:
+    return {"Fn::If": ["UsesSignatures", _error(kind, *UNSIGNED), _error(kind, *ERRORS[kind])]}
+
+
+def _error(kind: str, status: int, title: str, detail: str) -> Json:
     headers: Json = {"Content-Type": "'application/problem+json'"}
     headers["Access-Control-Allow-Origin"] = {"Fn::If": ["AllowsOrigins", ORIGIN, {"Ref": "AWS::NoValue"}]}
     if kind == "THROTTLED":

@@ -9,6 +9,12 @@ from typing import Any
 import yaml
 from support import ROOT
 
+NOTHING = {"Ref": "AWS::NoValue"}
+# What the gateway's document is told by a template whose parameters nobody set.
+AS_IT_COMES = {
+    **{"UsesKeys": True, "UsesSignatures": False, "UsesTokens": False, "HasScope": False},
+    **{"OpensPages": True, "IsPrivate": False},
+}
 SERVERLESS = "AWS::Serverless-2016-10-31"
 MANAGED = ("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")
 PACKAGES = "s3://packages/first"
@@ -37,6 +43,20 @@ Loader.add_multi_constructor("!", _long)
 
 def read(text: str) -> Any:
     return yaml.load(text, Loader)
+
+
+def chosen(part: Any, **conditions: bool) -> Any:
+    """A part with what these conditions choose in it; other functions stay."""
+    if isinstance(part, list):
+        return [said for one in part if (said := chosen(one, **conditions)) != NOTHING]
+    if not isinstance(part, dict):
+        return part
+    if list(part) == ["Fn::If"]:
+        condition, *sides = part["Fn::If"]
+        if condition in conditions:
+            return chosen(sides[0] if conditions[condition] else sides[1], **conditions)
+        return {"Fn::If": [condition, *(chosen(side, **conditions) for side in sides)]}
+    return {key: said for key, one in part.items() if (said := chosen(one, **conditions)) != NOTHING}
 
 
 def translated(template: dict[str, Any], fetch: Callable[[str], str]) -> dict[str, Any]:

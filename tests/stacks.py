@@ -36,6 +36,16 @@ OPTIONS = {
 }
 # And what excludes one of those.
 REGISTRY = {"ModelRegistry": "s3://models/reviews/", "ModelKmsKeyArn": MODEL_KEY}
+# Who may call, if not who has a key.
+ACCESS = {
+    "iam": {"Auth": "iam", "OpenPages": "false"},
+    "jwt": {
+        "Auth": "jwt",
+        "UserPoolArn": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{REGION}_0a1B2c3D4",
+        "TokenScope": "fenlei/classify",
+    },
+    "private": {"Auth": "iam", "VpcEndpointId": "vpce-0a1b2c3d4e5f60718"},
+}
 LONGEST = "fenlei-" + "o" * 42
 
 # The ARNs of what has one, by type; and the properties that name a resource, where the template does.
@@ -267,7 +277,7 @@ def pairs(text: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split())
 
 
-SETS = [*settings(), "options", "registry"]
+SETS = [*settings(), "options", "registry", *ACCESS]
 
 
 @cache
@@ -277,5 +287,7 @@ def stack(name: str) -> Stack:
         return Stack("template.yaml", LONGEST, OPTIONS)
     if name == "registry":
         return Stack("template.yaml", "fenlei", REGISTRY)
+    if name in ACCESS:
+        return Stack("template.yaml", f"fenlei-{name}", ACCESS[name])
     given = settings()[name]
     return Stack("template.yaml", given["stack_name"], pairs(given.get("parameter_overrides", "")))

@@ -208,7 +208,7 @@ def _allow_origin(response: Response, request: Request) -> None:
         headers["Access-Control-Allow-Origin"] = "*" if everybody else origin
         if request.method == "OPTIONS":
             headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")
-            headers["Access-Control-Allow-Headers"] = "content-type, content-encoding, x-api-key"
+            headers["Access-Control-Allow-Headers"] = "authorization, content-type, content-encoding, x-api-key"
             headers["Access-Control-Max-Age"] = "86400"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cloudformation import read
+from cloudformation import AS_IT_COMES, chosen, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
@@ -20,7 +20,7 @@ from handler.https import mcp, schema
 
 CONTRACT = contract.read()
 SCHEMAS = CONTRACT["components"]["schemas"]
-DOCUMENT: dict[str, Any] = yaml.safe_load(contract.GATEWAY.read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = chosen(yaml.safe_load(contract.GATEWAY.read_text(encoding="utf-8")), **AS_IT_COMES)
 MODELS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [(path, method) for path, item in CONTRACT["paths"].items() for method in item if method != "parameters"]
 ANY = "x-amazon-apigateway-any-method"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cloudformation import read
+from cloudformation import AS_IT_COMES, chosen, read
 from moto.cloudformation.parsing import ResourceMap, clean_json
 from openapi_schema_validator import validate
 from support import ROOT
@@ -16,7 +16,8 @@ from handler import api
 from training.commands.serve import Context, proxy_event
 
 CONTRACT = contract.read()
-DOCUMENT: dict[str, Any] = yaml.safe_load(contract.GATEWAY.read_text(encoding="utf-8"))
+IMPORTED = yaml.safe_load(contract.GATEWAY.read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = chosen(IMPORTED, **AS_IT_COMES)
 INTEGRATION = "x-amazon-apigateway-integration"
 ORIGIN = "https://shop.example"
 
@@ -84,8 +85,11 @@ def test_pages_of_allowed_origins_may_read_the_gateway_s_own_errors(origins: str
         assert headers(mapped).get("Access-Control-Allow-Origin") == named
 
 
-def test_every_error_of_the_gateway_is_a_problem_document_that_quotes_nothing() -> None:
-    responses = DOCUMENT["x-amazon-apigateway-gateway-responses"]
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_error_of_the_gateway_is_a_problem_document_that_quotes_nothing(signed: bool) -> None:
+    document = chosen(IMPORTED, **AS_IT_COMES | {"UsesSignatures": signed})
+    responses = document["x-amazon-apigateway-gateway-responses"]
+    assert responses["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == (403 if signed else 404)
     assert {"DEFAULT_4XX", "DEFAULT_5XX", "INVALID_API_KEY", "THROTTLED", "QUOTA_EXCEEDED"} <= set(responses)
     assert {"REQUEST_TOO_LARGE", "BAD_REQUEST_BODY", "INTEGRATION_TIMEOUT"} <= set(responses)
     for kind, response in responses.items():

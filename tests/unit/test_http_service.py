@@ -176,7 +176,7 @@ def test_a_named_origin_is_let_in_and_caches_are_told(monkeypatch: pytest.Monkey
     assert cors(preflight) == {
         "Access-Control-Allow-Origin": ORIGIN,
         "Access-Control-Allow-Methods": "POST, OPTIONS",
-        "Access-Control-Allow-Headers": "content-type, content-encoding, x-api-key",
+        "Access-Control-Allow-Headers": "authorization, content-type, content-encoding, x-api-key",
         "Access-Control-Max-Age": "86400",
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cloud import Cloud
 from cloudformation import translated_file
-from stacks import stack
+from stacks import ACCESS, stack
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_another_model_publishes_another_version(resources: dict[str, Any]) -> N
 def test_calls_need_a_key_and_queues_have_a_dead_letter_queue(resources: dict[str, Any]) -> None:
     paths = resources["Api"]["Properties"]["Body"]["paths"]
 
-    assert all(paths[path]["post"]["security"] for path in ("/v1/classify", "/v1/embed"))
+    assert all(paths[path]["post"]["security"] for path in ("/v1/classify", "/v1/embed", "/mcp"))
     redrive = resources["TextsQueue"]["Properties"]["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
@@ -53,8 +53,9 @@ def named(part: Any) -> set[str]:
 MADE = ("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::IAM::Role", "AWS::Events::Rule")
 
 
-def test_moto_makes_the_parts_of_the_stack_that_it_knows(aws: Cloud) -> None:
-    resources = stack("default").settled["Resources"]
+@pytest.mark.parametrize("name", ["default", *ACCESS])
+def test_moto_makes_the_parts_of_the_stack_that_it_knows(aws: Cloud, name: str) -> None:
+    resources = stack(name).settled["Resources"]
     made = {name: one for name, one in resources.items() if one["Type"] in MADE}
     made = {name: one for name, one in made.items() if named(one) <= set(made)}
     body = {"Resources": made}

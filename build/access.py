@@ -1,0 +1,67 @@
+"""Who may call, as API Gateway imports it: keys, IAM's signatures or a user pool's tokens; and from which network.
+
+A template's conditions choose: UsesKeys, UsesSignatures (else tokens), HasScope, OpensPages and IsPrivate.
+"""
+
+from typing import Any
+
+Json = dict[str, Any]
+NOTHING = {"Ref": "AWS::NoValue"}
+
+_TOKEN = {"Fn::If": ["HasScope", [{"token": [{"Ref": "TokenScope"}]}], [{"token": []}]]}
+GUARDED = {"Fn::If": ["UsesKeys", [{"api_key": []}], {"Fn::If": ["UsesSignatures", [{"signature": []}], _TOKEN]}]}
+OPEN = {"Fn::If": ["OpensPages", [], GUARDED]}
+
+
+def security(operation: Json, method: str) -> Any:
+    """What an operation asks of its caller. A browser's preflight carries nothing, so that it stays open."""
+    if method == "options":
+        return []
+    return GUARDED if operation["security"] else OPEN
+
+
+def schemes(contract: Json) -> Json:
+    """The ways to call: the contract's key, and those that only the gateway knows of.
+
+    "Use API Gateway extensions to OpenAPI" (x-amazon-apigateway-authtype, x-amazon-apigateway-authorizer) has both.
+    """
+    header: Json = {"type": "apiKey", "name": "Authorization", "in": "header"}
+    pool = {"type": "cognito_user_pools", "providerARNs": [{"Ref": "UserPoolArn"}]}
+    token = header | {
+        "x-amazon-apigateway-authtype": "cognito_user_pools",
+        "x-amazon-apigateway-authorizer": pool,
+    }
+    return {
+        "api_key": {key: contract["components"]["securitySchemes"]["api_key"][key] for key in ("type", "in", "name")},
+        "signature": {"Fn::If": ["UsesSignatures", header | {"x-amazon-apigateway-authtype": "awsSigv4"}, NOTHING]},
+        "token": {"Fn::If": ["UsesTokens", token, NOTHING]},
+    }
+
+
+def network(contract: Json) -> Json:
+    """The resource policy of a private API: through one VPC endpoint only.
+
+    For a call of the same account IAM adds up what this allows and what the caller's own policies allow. So with
+    signatures it hands the decision to those, and allows everybody only what is open.
+    """
+    opened = [
+        f"execute-api:/*/{method.upper()}{path}"
+        for path, item in contract["paths"].items()
+        for method, operation in item.items()
+        if method == "get" and not operation["security"]
+    ]
+    preflights = ["execute-api:/*/OPTIONS/*"]
+    account = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    invoke = {"Effect": "Allow", "Action": "execute-api:Invoke"}
+    statements = [
+        invoke | {"Principal": {"Fn::If": ["UsesSignatures", account, "*"]}, "Resource": "execute-api:/*"},
+        invoke | {"Principal": "*", "Resource": {"Fn::If": ["OpensPages", [*preflights, *opened], preflights]}},
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "execute-api:Invoke",
+            "Resource": "execute-api:/*",
+            "Condition": {"StringNotEquals": {"aws:SourceVpce": {"Ref": "VpcEndpointId"}}},
+        },
+    ]
+    return {"Fn::If": ["IsPrivate", {"Version": "2012-10-17", "Statement": statements}, NOTHING]}
