@@ -159,8 +159,9 @@ def _lengths(manifest: Manifest) -> Bins:
 
 def _confidences(found: Sequence[float]) -> Bins:
     """From the golden texts' confidences: quantiles, and the shares that are really between them."""
-    inner = np.linspace(0, 1, CONFIDENCE_BINS + 1)[1:-1]
-    edges = sorted({round(float(edge), 4) for edge in np.quantile(found, inner)})
+    places = np.linspace(0, len(found) - 1, CONFIDENCE_BINS + 1)[1:-1]
+    # np.quantile gives the same, but imports numpy.ma for it.
+    edges = sorted({round(float(edge), 4) for edge in np.interp(places, np.arange(len(found)), sorted(found))})
     counts = np.bincount([bisect_left(edges, value) for value in found], minlength=len(edges) + 1)
     return _between(edges, [float(share) for share in counts / len(found)])
 

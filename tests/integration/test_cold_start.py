@@ -59,6 +59,20 @@ def test_what_only_some_requests_need_is_imported_late(module: str) -> None:
     assert module not in imported_by("import handler.api")
 
 
+def test_loading_a_model_and_answering_import_nothing_more(bundle_path: Path) -> None:
+    code = """
+import json, sys
+import handler.api
+from handler.model.models import models
+before = set(sys.modules)
+models().warm()
+models().get(None).classify(["a"])
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+    assert json.loads(python(code, MODEL_DIR=str(bundle_path))) == []
+
+
 # --- threads --------------------------------------------------------------------------------------
 
 
