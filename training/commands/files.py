@@ -58,7 +58,8 @@ def batch(
     for summary, fresh in [] if json else summaries:
         tally = summary.tally
         rejected = f", {tally.rejected:,} without a prediction" if tally.rejected else ""
-        when = f"{summary.seconds:.1f} s" if fresh else "done before"
+        rate = tally.lines / max(summary.seconds, 1e-3)
+        when = f"{summary.seconds:.1f} s, {rate:,.0f} lines/s" if fresh else "done before"
         print(f"{summary.output}  {tally.lines:,} lines{rejected}  ({when})")
         for error in tally.errors[:3]:
             messages.print(
