@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.regimes import certain, near_copies, outlier, several_labels
+from tests.bench.regimes import auto, certain, near_copies, outlier, several_labels
 from tests.bench.regimes.row import Row
 from training.learning.fit import load_tensorflow
 
@@ -20,6 +20,7 @@ REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "certain": certain.measure,
     "several-labels": several_labels.measure,
     "outlier": outlier.measure,
+    "auto": auto.measure,
 }
 
 
