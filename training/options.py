@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from training.data.formats.any_file import name_of
 from training.data.formats.rows import Columns, Missing
 from training.data.tokenizer import check_kind
 from training.encoders.hub import open_named
@@ -94,7 +95,7 @@ def make_plan(options: Options) -> Plan:
         family=family,
         quantization=options.quantization,
         seed=options.seed,
-        source=texts.file.name if texts.file else texts.dataset,
+        source=name_of(texts.file) if texts.file else texts.dataset,
         task=options.task,
         multi_label=options.multi_label,
         refit=options.refit,

@@ -1,5 +1,7 @@
 """What the `fenlei` command trained: once for all tests."""
 
+import gzip
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,14 +39,26 @@ def some_reviews(default_examples: list[Example], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="session")
 def trained_twice(some_reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twice]:
-    """`trained_twice(family)` trains in two processes at once, one of them warm, with the same texts and seed."""
+    """`trained_twice(family)` trains in two processes at once, one of them warm, with the same texts and seed.
+
+    The second process has the texts in another format and encoding.
+    """
     directory = tmp_path_factory.mktemp("twice")
+    rows = [line.split("\t") for line in some_reviews.read_text(encoding="utf-8").splitlines()]
+    array, table = directory / "reviews.json", directory / "reviews.csv.gz"
+    array.write_text(json.dumps([{"label": label, "text": text} for label, text in rows]), encoding="utf-8")
+    quoted = "".join(f'{label};"{text.replace(chr(34), chr(34) * 2)}"\n' for label, text in rows)
+    table.write_bytes(gzip.compress(f"label;text\n{quoted}".encode("gb18030")))
 
     @cache
     def train(family: str) -> Twice:
         paths = (directory / f"{family}-1", directory / f"{family}-2")
-        same = ("--columns", "label,text", "--family", family, "--name", "reviews", "--seed", 7, "--json")
-        started = [start("train", some_reviews, *same, "-o", path, warm=path is paths[0]) for path in paths]
+        same = ("--family", family, "--name", "reviews", "--seed", 7, "--json")
+        files = (some_reviews, (array, table)[FAMILIES.index(family) % 2])
+        started = [
+            start("train", file, *same, "-o", path, warm=path is paths[0])
+            for file, path in zip(files, paths, strict=True)
+        ]
         first, second = [finish(p) for p in started]
         assert (first.status, second.status) == (0, 0), first.errors + second.errors
         return Twice(paths, (first.json(), second.json()))

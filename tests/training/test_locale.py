@@ -100,7 +100,7 @@ def test_a_model_is_trained_whose_name_and_columns_are_chinese(tmp_path: Path, m
     assert ran.status == 0, ran.errors
     assert ran.json()["bundle"] == str(model)
     manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["name"], manifest["data"]["source"]) == ("模型 二", "四行.csv")
+    assert (manifest["name"], manifest["data"]["source"]) == ("模型 二", "四行")
     assert fenlei("classify", model, TEXT).status == 0
 
 

@@ -189,6 +189,11 @@ READ = {
     "a first record without a label": Case(
         "a.jsonl", '{"text": "a"}\n' + jsonl(lambda t, x: {"text": t, "label": x}), said="1 rows", missing=Missing.DROP
     ),
+    "keys with more in them": Case(
+        "a.jsonl",
+        jsonl(lambda t, x: {"words": t, "about": {"what it is": f"about {t}"}, "label": x}),
+        said="from 'words'",
+    ),
     "keys in Chinese": Case("a.jsonl", jsonl(lambda t, x: {"内容": t, "类别": x}), said="texts from '内容'"),
     "labels that are numbers": Case(
         "a.jsonl", '{"text": "好", "label": 1}\n\n{"text": 42, "label": 0}\n', {"1": 1, "0": 1}
@@ -509,6 +514,14 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, name: st
     assert len(sentence) < 1000
 
 
+def test_gzip_that_unpacks_almost_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.data.formats.packed.BOMB_BYTES", 1 << 20)
+    path = write(tmp_path, "a.csv.gz", gzip.compress(bytes(2 << 20)))
+
+    with pytest.raises(InputError, match=r"a\.csv\.gz unpacks to over 200 times its size"):
+        read(path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv does not exist; check the path\.$"):
         read(tmp_path / "nowhere.csv")
@@ -522,6 +535,12 @@ def test_texts_without_labels_are_kept_if_they_are_to_be_learned_from(tmp_path: 
     assert [example.text for example in found.unlabelled] == ["没有标签"]
     assert found.text_column == "内容"
     assert len(found.examples) == len(ROWS)
+
+
+def test_a_first_line_that_is_no_header_names_no_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", csv()[11:])
+
+    assert read_content(path).text_column == "text"
 
 
 def test_each_example_knows_its_line_also_after_a_text_of_two_lines(tmp_path: Path) -> None:

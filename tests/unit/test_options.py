@@ -43,7 +43,7 @@ def test_a_file_alone_makes_a_plan(options: Options) -> None:
     plan = make_plan(options)
 
     assert plan.family.name == "hybrid"
-    assert (plan.name, plan.source, plan.text_column) == ("model", "reviews.csv", "words")
+    assert (plan.name, plan.source, plan.text_column) == ("model", "reviews", "words")
 
 
 def test_events_of_tensorboard_need_tensorboard(

@@ -288,7 +288,7 @@ def test_the_files_of_a_folder_tell_their_encoding_together(tmp_path: Path) -> N
 
 BAD_FOLDERS: dict[str, tuple[dict[str, str | bytes], str]] = {
     "no files": ({".x": ""}, "is a folder without any files"),
-    "a file beside the folders": (CLASSES | {"readme.md": "x"}, "readme.md is neither; move it away"),
+    "a file beside the folders": (CLASSES | {"readme.md": "x"}, "a folder with readme.md in it"),
     "a picture": (CLASSES | {"好/3.png": b"\x89PNG\0\0"}, "png"),
     "a program": (CLASSES | {"好/3.bin": b"ab\0"}, "3.bin holds NUL bytes"),
 }
@@ -328,7 +328,7 @@ def names(found: dict[str, list[Path]]) -> dict[str, list[str]]:
             {"train": ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]},
         ),
         (
-            ["train/data-00000.arrow", "train/state.txt.bak", "test/data-00000.arrow"],
+            ["train/data-00000.arrow", "train/state.json", "test/data-00000.arrow"],
             {"train": ["data-00000.arrow"], "test": ["data-00000.arrow"]},
         ),
         (["train/pos/1.txt", "train/neg/1.txt", "test/pos/1.txt"], {"train": ["train"], "test": ["test"]}),

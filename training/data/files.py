@@ -46,7 +46,7 @@ def read_content(path: Path, columns: Columns = ANY, missing: Missing = Missing.
         say(f"{path.name}: {len(without):,} rows have no label ({_spellings(without)}): {missing.said}")
     if not examples:
         raise InputError(f"{path} holds no labelled texts; give a file with the columns text and label.")
-    return Content(examples, without if missing is Missing.UNLABELLED else [], found.text)
+    return Content(examples, without if missing is Missing.UNLABELLED else [], found.text if found.names else "text")
 
 
 def _label(where: str, row: Mapping[str, object], columns: Sequence[str], several: bool) -> str | None:

@@ -34,6 +34,12 @@ def suffix_of(path: Path) -> str:
     return suffixes[-1] if suffixes and suffixes[-1] in READERS else ""
 
 
+def name_of(path: Path) -> str:
+    """The name of a file without what its format adds: the same content in another one makes the same model."""
+    stem = path.name[: -len(".gz")] if path.suffix.lower() == ".gz" else path.name
+    return stem[: -len(suffix_of(path))] if suffix_of(path) else path.name
+
+
 def table_of(path: Path, columns: Columns, say: Say) -> Table:
     """The rows of a folder, or of a file whose name ends in one of READERS, or in that and .gz. Raises InputError."""
     if path.is_dir():

@@ -13,11 +13,15 @@ from training.errors import InputError
 
 
 class Found(NamedTuple):
-    """The column with the texts, those with labels (several are of 0 and 1), and the rows they stand in."""
+    """The column with the texts, those with labels (several are of 0 and 1), and the rows they stand in.
+
+    Where there is no header, the values of the first row are what tells the columns apart, and no `names`.
+    """
 
     text: str
     labels: tuple[str, ...]
     rows: Iterator[Row]
+    names: bool = True
 
 
 def find(path: Path, table: Table, columns: Columns, say: Say) -> Found:
@@ -42,7 +46,7 @@ def find(path: Path, table: Table, columns: Columns, say: Say) -> Found:
             raise InputError(f"{path}: the column {name!r} stands twice; give one of them another name.")
     if may_be_data:
         say(f"{path.name} has no header: {_option(table, text, labels[0])} names its columns")
-        return Found(text, labels, chain([(1, {name: name for name in names})], table.rows()))
+        return Found(text, labels, chain([(1, {name: name for name in names})], table.rows()), names=False)
     if (columns.text is None and text != "text") or (columns.label is None and labels != ("label",)):
         say(f"{path.name}: {_told(text, labels)}")
     return Found(text, labels, table.rows())

@@ -24,7 +24,8 @@ def read_folder(path: Path, columns: Columns, say: Say) -> Table:
     loose = next((file for file in files if file.parent == path), None)
     if loose and columns.label != "":
         raise InputError(
-            f"{path} has a folder for each label, or train, dev and test files; {loose.name} is neither; move it away."
+            f"{path} is a folder with {loose.name} in it, which is neither a folder for a label nor train, dev or "
+            "test; name one file, or move that one away."
         )
     encoding = check_encoding(columns.encoding) if columns.encoding else ""
     shared = cache(partial(_shared_encoding, path, files, say))

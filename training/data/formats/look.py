@@ -21,8 +21,8 @@ class Look:
         self.example = ""
 
     def add(self, value: object) -> None:
-        """Looks at one more value."""
-        told = "" if value is None else str(value).strip()
+        """Looks at one more value; what is nested is none."""
+        told = str(value).strip() if isinstance(value, str | int | float) else ""
         if not told:
             return
         self.example = self.example or told

@@ -7,6 +7,8 @@ from training.data.formats.any_file import suffix_of
 
 PART = re.compile(r"(train|dev|valid|val|test)(?:ing|elopment|idation)?(?![a-z])")
 WITHIN = "data"
+# What Hugging Face's datasets write beside the data.
+ABOUT = ("dataset_info.json", "state.json")
 
 
 def parts_of(path: Path) -> dict[str, list[Path]]:
@@ -28,4 +30,6 @@ def parts_of(path: Path) -> dict[str, list[Path]]:
 
 def _tables(path: Path) -> list[Path]:
     """The files of a part that is a folder itself; none if it has a folder a class, or is a file."""
-    return [one for one in sorted(path.iterdir()) if one.is_file() and suffix_of(one)] if path.is_dir() else []
+    if not path.is_dir():
+        return []
+    return [one for one in sorted(path.iterdir()) if one.is_file() and suffix_of(one) and one.name not in ABOUT]
