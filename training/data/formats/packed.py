@@ -58,7 +58,7 @@ class _Unpacked(io.RawIOBase):
         size = self.packed.readinto(buffer)
         if self.packed.tell() > self.most:
             raise InputError(
-                f"{self.path} unpacks to over {BOMB_RATIO} times its size, as no file of texts does; unpack it first if "
-                "it is one."
+                f"{self.path} unpacks to over {BOMB_RATIO} times its size, as no file of texts does; unpack it first "
+                "if it is one."
             )
         return size
