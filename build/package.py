@@ -50,7 +50,7 @@ def assemble(bundle: Path, output: Path, target: Target, architecture: Architect
     if not manifest.exists():
         raise BuildError(f"{bundle} is not a bundle; make one with: fenlei train -o {bundle}")
     files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    if target.brings_runtime:  # it is to be a zip
+    if target.zipped:
         sizes.check_unpacked(sizes.BUDGET.unpacked + sum(entry["size"] for entry in files.values()))
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)

@@ -45,14 +45,16 @@ SYSTEM_LIBRARIES = {
 class Target(NamedTuple):
     """A Python on a system; `brings_runtime` says whether Lambda's runtime client and boto3 are there already.
 
-    Lambda's own runtimes have the package's root and its `lib` on LD_LIBRARY_PATH (developer guide, "Using Lambda
-    environment variables"); a container has not.
+    Lambda's own runtimes, and the base images that AWS makes of them, have the package's root and its `lib` on
+    LD_LIBRARY_PATH (developer guide, "Using Lambda environment variables"); other containers have not. What is not
+    `zipped` goes into a container image, which has more room.
     """
 
     name: str
     python: str
     system: System
     brings_runtime: bool = True
+    zipped: bool = True
 
     @property
     def library_path(self) -> tuple[str, ...]:
@@ -67,8 +69,9 @@ TARGETS = {
         Target("python3.12", "3.12", AMAZON_LINUX_2023),
         Target("python3.13", "3.13", AMAZON_LINUX_2023),
         Target("python3.14", "3.14", AMAZON_LINUX_2023),
-        Target("image-al2023", "3.11", AMAZON_LINUX_2023, brings_runtime=False),
-        Target("image-debian12", "3.11", DEBIAN_12, brings_runtime=False),
+        Target("image-python3.13", "3.13", AMAZON_LINUX_2023, zipped=False),
+        Target("image-al2023", "3.11", AMAZON_LINUX_2023, brings_runtime=False, zipped=False),
+        Target("image-debian12", "3.11", DEBIAN_12, brings_runtime=False, zipped=False),
     )
 }
 

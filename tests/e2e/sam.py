@@ -12,9 +12,10 @@ ENVIRONMENT = os.environ | CREDENTIALS | {"SAM_CLI_TELEMETRY": "0", "PYTHONUTF8"
 SAM = ROOT / ".envs/sam/bin/sam"
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a command; `given` is what stands on its standard input."""
     return subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=300, check=False
+        command, cwd=ROOT, env=ENVIRONMENT, input=given, capture_output=True, encoding="utf-8", timeout=300, check=False
     )
 
 
