@@ -6,7 +6,7 @@ import pytest
 from command import fenlei
 
 from training.data.audit import audit, unseen
-from training.data.read import Example
+from training.data.read import Example, Kind
 from training.data.split import Splits, core, make_splits
 
 
@@ -78,3 +78,11 @@ def test_strict_stops_on_leakage(tmp_path: Path) -> None:
     assert stopped.status == 2
     assert "Leakage: 1 test texts that also stand in training" in stopped.errors
     assert not (tmp_path / "model").exists()
+
+
+def test_labels_are_counted_by_themselves_where_a_text_has_several() -> None:
+    rows = [Example(f"text {i}", "a|b" if i % 2 else "b", i) for i in range(40)]
+
+    told = audit(make_splits(rows, None, None, 0, Kind.LABELS))
+
+    assert told.labels == {"b": 32, "a": 16}

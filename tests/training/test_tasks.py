@@ -82,6 +82,10 @@ def test_a_text_may_carry_several_labels(tmp_path: Path) -> None:
     bundle = load(tmp_path / "several")
     assert bundle.manifest.labels == sorted({"好", "物流", "服务", "产品"})
     assert len(bundle.manifest.label_thresholds) == 4
+    # THEN live labels are compared with labels, and not with what stands together in a row
+    shares = bundle.manifest.baseline.label_shares
+    assert sorted(shares) == bundle.manifest.labels
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
     (prediction,) = Classifier(bundle).classify(["味道很好，快递很快"])
     assert set(prediction.labels) == {"好", "物流"}
     assert trained.json()["metrics"]["micro_f1"] > 0.9

@@ -1,5 +1,6 @@
 """What cleaning drops and settles, and how the rest is split."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
 from training.data.files import read
 from training.data.formats.rows import Columns
@@ -158,6 +160,12 @@ def test_the_default_data_set_is_that_of_the_benchmarks(data_directory: Path, de
     # A few texts have a copy with another label among those that the benchmarks left out.
     assert ours < the_other
     assert len(the_other - ours) == 3
+
+
+def test_the_default_report_says_who_does_better_on_its_own_test_texts(default_examples: list[Example]) -> None:
+    test = make_splits(default_examples, None, None, seed=0).test
+
+    assert fingerprint(test) in json.loads((ROOT / "training/judging/peers.json").read_text(encoding="utf-8"))
 
 
 # --- splits ---------------------------------------------------------------------------------------

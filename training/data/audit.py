@@ -59,7 +59,7 @@ def audit(splits: Splits) -> Audit:
     lengths = [len(example.text) for example in splits.train]
     return Audit(
         findings=[finding for finding in findings if finding.count],
-        labels=dict(Counter(e.label for e in splits.train).most_common()) if splits.labels else {},
+        labels=dict(splits.kind.count(splits.train).most_common()) if splits.labels else {},
         scripts=_scripts(splits.train),
         characters={f"p{q}": int(np.percentile(lengths, q)) for q in (1, 50, 90, 99, 100)},
     )
@@ -96,10 +96,10 @@ def _overlaps(splits: Splits) -> list[Finding]:
 def _balance(splits: Splits) -> list[Finding]:
     if not splits.labels:
         return []
-    counts = Counter(example.label for example in splits.train)
+    counts = splits.kind.count(splits.train)
     few = sum(count < FEW_EXAMPLES for count in counts.values())
     skewed = counts.most_common()[0][1] >= SKEW * min(counts.values())
-    missing = {e.label for e in splits.train} - {e.label for e in splits.dev} if splits.dev else set()
+    missing = counts.keys() - splits.kind.count(splits.dev).keys() if splits.dev else set()
     return [
         Finding(f"labels with fewer than {FEW_EXAMPLES} training texts: expect little of them", few),
         Finding(f"times the rarest label fits into the most frequent, over {SKEW}", _ratio(counts) if skewed else 0),

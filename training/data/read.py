@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
@@ -36,6 +37,10 @@ class Kind(Enum):
         if not self.named:
             return []
         return sorted({label for example in examples for label in self.split(example.label)})
+
+    def count(self, examples: Iterable[Example]) -> Counter[str]:
+        """How many texts carry each label."""
+        return Counter(label for example in examples for label in self.split(example.label))
 
     def split(self, label: str) -> list[str]:
         """The labels that a label column's value names, each once."""

@@ -43,6 +43,7 @@ class Splits:
     test: list[Example]
     labels: list[str]
     cleaning: Cleaning = field(default_factory=Cleaning)
+    kind: Kind = Kind.LABEL
 
 
 class _Core(dict[int, str | None]):
@@ -128,7 +129,7 @@ def make_splits(
     if kind.named:
         for name, where in (("dev", "the development set"), ("test", "the test set")):
             check_labels(held[name], labels, where, kind)
-    return Splits(kept, held["dev"], held["test"], labels, cleaning)
+    return Splits(kept, held["dev"], held["test"], labels, cleaning, kind)
 
 
 def check_labels(examples: Iterable[Example], labels: Sequence[str], where: str, kind: Kind = Kind.LABEL) -> None:

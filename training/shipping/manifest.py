@@ -31,7 +31,7 @@ def manifest_of(
     """All that is known before calibration; version, seal and files are set when it is written."""
     import tensorflow
 
-    shares = Counter(example.label for example in splits.train) if task.labels else Counter[str]()
+    shares = splits.kind.count(splits.train) if task.labels else Counter[str]()
     sizes = np.array([len(row) for row in train_part.ids])
     unknown = sum(row.count(UNKNOWN_ID) for row in train_part.ids) / max(1, int(sizes.sum()))
     data: dict[str, str | int | float] = {
@@ -66,7 +66,7 @@ def manifest_of(
         metrics={},
         data=data,
         baseline=Baseline(
-            label_shares={label: round(n / len(splits.train), 6) for label, n in sorted(shares.items())},
+            label_shares={label: round(n / shares.total(), 6) for label, n in sorted(shares.items())},
             unknown_token_rate=round(unknown, 6),
             length_quantiles={f"p{q}": int(np.percentile(sizes, q)) for q in (1, 10, 50, 90, 99)},
         ),
