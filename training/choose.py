@@ -9,6 +9,7 @@ from training.errors import InputError
 from training.families import get_family
 from training.learning.batches import predict
 from training.learning.calibrate import temperature
+from training.learning.job import Family
 from training.learning.plan import Plan, Progress
 from training.train import Learned, learn
 
@@ -26,7 +27,7 @@ def choose_family(plan: Plan, splits: Splits, progress: Progress) -> tuple[Plan,
     """
     if not splits.dev:
         raise InputError("--family auto needs development texts to choose on; give --dev, or name a family.")
-    tried = {name: learn(plan._replace(family=get_family(name)), splits, progress) for name in CANDIDATES}
+    tried = {name: learn(plan._replace(family=as_wanted(name, plan.family)), splits, progress) for name in CANDIDATES}
     best = max(tried, key=lambda name: tried[name].score)
     short = {name: tried[best].score - one.score for name, one in tried.items()}
     errors = {name: error_of_difference(tried[best], one) for name, one in tried.items()}
@@ -40,7 +41,19 @@ def choose_family(plan: Plan, splits: Splits, progress: Progress) -> tuple[Plan,
         f"{taken} is the smallest within a standard error of the best score on {len(splits.dev):,} development texts "
         f"({scores}; ± of the difference to {best})"
     )
-    return plan._replace(family=get_family(taken)), tried[taken], reason
+    return plan._replace(family=tried[taken].job.family), tried[taken], reason
+
+
+def as_wanted(name: str, planned: Family) -> Family:
+    """A family with what the user wants otherwise than suits the planned one, as its tokenizer."""
+    usual = get_family(planned.name)
+    return get_family(name)._replace(
+        **{
+            field: wanted
+            for field, wanted, suiting in zip(Family._fields, planned, usual, strict=True)
+            if wanted is not suiting
+        }
+    )
 
 
 def error_of_difference(one: Learned, other: Learned) -> float:

@@ -124,7 +124,7 @@ def test_auto_takes_a_family_and_says_why_and_that_few_texts_make_none_certain(
     few = tmp_path / "few.tsv"
     few.write_text("\n".join(some_reviews.read_text(encoding="utf-8").splitlines()[::4]), encoding="utf-8")
 
-    options = ("--columns", "label,text", "--family", "auto", "--no-refit")
+    options = ("--columns", "label,text", "--family", "auto", "--no-refit", "--tokenizer", "char")
     trained = fenlei("train", few, *options, "-o", tmp_path / "auto")
 
     assert trained.status == 0, trained.errors
@@ -133,6 +133,7 @@ def test_auto_takes_a_family_and_says_why_and_that_few_texts_make_none_certain(
     )
     manifest = load(tmp_path / "auto").manifest
     assert manifest.family in ("logistic", "linear", "hybrid")
+    assert '"type":"WordLevel"' in load(tmp_path / "auto").tokenizer
     # THEN all texts but those to test on tell how sure an answer may be, and none is right nine times in ten
     told = "no answer is certain, since from no confidence on the share of right answers was 0.9 or more on 90 texts"
     assert f"warning: {told}" in trained.errors
