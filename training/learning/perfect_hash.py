@@ -17,8 +17,10 @@ Ids = NDArray[np.int32]
 EMPTY = -1
 # Of a number below 2**31 and the next prime.
 LARGEST_GAP = 292
-# More would take longer to find displacements for, fewer a larger table of them.
-KEYS_A_BUCKET = 4
+# More leave fewer slots for pairs to find, and of n-grams that end alike many pairs look for the same; fewer take a
+# larger table of displacements.
+KEYS_A_BUCKET = 3
+STRIDE, TRIED_AT_ONCE = 7919, 4096
 
 
 class PerfectHash(NamedTuple):
@@ -46,35 +48,51 @@ def arrange(keys: Ids) -> PerfectHash:
 
 def _displacements(keys: Ids, slots: int, buckets: int) -> Ids | None:
     """A displacement for each bucket with which no two keys meet, fullest first; None if there is none for one."""
-    order = np.lexsort((keys, keys % buckets))
+    order = np.lexsort((keys % slots, keys % buckets))
     bucket, home = keys[order] % buckets, keys[order] % slots
+    if np.any((np.diff(bucket) == 0) & (np.diff(home) == 0)):
+        return None
     sizes = np.bincount(bucket, minlength=buckets)
     starts = np.cumsum(sizes) - sizes
-    fullest = np.argsort(-sizes, kind="stable")
-    shared, occupied = np.count_nonzero(sizes > 1), np.count_nonzero(sizes)
     free, found = np.ones(slots, np.bool_), np.zeros(buckets, np.int32)
-    for one in fullest[:shared]:
-        homes = home[starts[one] : starts[one] + sizes[one]]
-        shift = _shift(homes, free, first=int(one)) if len(set(homes.tolist())) == len(homes) else None
-        if shift is None:
+    for size in range(sizes.max(), 1, -1):
+        alike = np.flatnonzero(sizes == size)
+        shifts = _shifts(home[starts[alike][:, None] + np.arange(size)], free)
+        if shifts is None:
             return None
-        free[(homes + shift) % slots] = False
-        found[one] = shift
-    alone = fullest[shared:occupied]
+        found[alike] = shifts
+    alone = np.flatnonzero(sizes == 1)
     found[alone] = np.flatnonzero(free)[: len(alone)] - home[starts[alone]]
     return np.where(found > 0, found - slots, found)
 
 
-def _shift(homes: NDArray[Any], free: NDArray[np.bool_], first: int) -> int | None:
-    """The first number from `first` on, round and round, that takes all homes to free slots; None if there is none."""
-    slots, start, at_once = len(free), 0, 16
-    while start < slots:
-        tried = (first + np.arange(start, start + at_once)) % slots
-        fits = free[(homes[:, None] + tried) % slots].all(axis=0)
-        if fits.any():
-            return int(tried[fits.argmax()])
-        start, at_once = start + at_once, min(4 * at_once, 4096)
-    return None
+def _shifts(homes: NDArray[Any], free: NDArray[np.bool_]) -> NDArray[Any] | None:
+    """For each row of homes [buckets, size] a number that takes all of them to free slots, which it takes from `free`.
+
+    None if there is none for one. Each bucket tries all numbers, in an order of its own, many at a time.
+    """
+    slots, size = len(free), homes.shape[1]
+    stride = 1 + STRIDE % (slots - 1)  # no multiple of a prime number of slots
+    shifts, waiting, turn, before = np.zeros(len(homes), np.int64), np.arange(len(homes)), 0, len(homes) + 1
+    while len(waiting):
+        if turn >= slots:
+            if len(waiting) == before:
+                return None
+            turn, before = 0, len(waiting)
+        turns = np.arange(turn, turn + max(1, TRIED_AT_ONCE // len(waiting)))
+        turn += len(turns)
+        tried = (waiting[:, None] + turns * stride) % slots
+        fits = free[(homes[waiting][:, None] + tried[..., None]) % slots].all(axis=2)
+        able = np.flatnonzero(fits.any(axis=1))
+        chosen = tried[able, fits[able].argmax(axis=1)]
+        places = (homes[waiting[able]] + chosen[:, None]) % slots
+        # Of those that want the same slot, the first has it.
+        _, first = np.unique(places, return_index=True)
+        wins = np.bincount(first // size, minlength=len(able)) == size
+        free[places[wins]] = False
+        shifts[waiting[able[wins]]] = chosen[wins]
+        waiting = np.delete(waiting, able[wins])
+    return shifts
 
 
 def _primes(least: int) -> Iterator[int]:
