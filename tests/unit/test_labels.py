@@ -58,6 +58,7 @@ def rows(count: int, labels: int, texts: int) -> list[Example]:
     ("examples", "kind", "sentence"),
     [
         (rows(40, 30, 40), Kind.LABEL, "40 rows have 30 different labels"),
+        (rows(60_003, 20_001, 60_003), Kind.LABEL, "20,001 different labels"),
         (rows(40, 2, 2), Kind.LABEL, "the 40 texts are all alike"),
         (rows(40, 40, 1), Kind.NUMBER, "the 40 texts are all alike"),
     ],

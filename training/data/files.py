@@ -34,12 +34,14 @@ def read_content(path: Path, columns: Columns = ANY, missing: Missing = Missing.
     found = find(path, table, columns, say)
     examples: list[Example] = []
     without: list[Example] = []
+    seen: dict[str, str] = {}
     for number, row in found.rows:
         where = place(path, table, number)
         text = squeeze(text_of(where, row, found.text))
         label = _label(where, row, found.labels, columns.several)
         lacks = label is None or (is_nothing(label) and missing is not Missing.KEEP)
-        (without if lacks else examples).append(Example(text, label or "", number))
+        kept = seen.setdefault(label or "", label or "")  # one string for all texts of a label
+        (without if lacks else examples).append(Example(text, kept, number))
     if without and missing in (Missing.STOP, Missing.KEEP):
         raise InputError(_stopped(path, table, without, len(examples) + len(without)))
     if without:

@@ -13,6 +13,8 @@ from training.errors import InputError
 
 # From so many rows on, it is no chance if most labels are different, or if there are no more texts than so many.
 FEWEST_ROWS, MOST_ALIKE = 20, 2
+# A model has weights for each label; so many would be gigabytes of them.
+MOST_LABELS = 20_000
 # How people and programs write that there is nothing.
 NOTHING = frozenset(("nan", "null", "none", "n/a", "na", "#n/a", "<na>", "nil"))
 
@@ -112,6 +114,11 @@ def check_looks(examples: Sequence[Example], kind: Kind, source: str) -> None:
             "that the right column? Another one is named with --text-column."
         )
     labels = kind.labels_of(examples) if kind is Kind.LABEL else []
+    if len(labels) > MOST_LABELS:
+        raise InputError(
+            f"{source}: {len(labels):,} different labels (such as {labels[0][:50]!r}) are more than {MOST_LABELS:,}, "
+            "the most that a model is made for; name another column with --label-column, or make groups of them."
+        )
     if len(labels) > len(examples) / 2:
         raise InputError(
             f"{source}: {len(examples):,} rows have {len(labels):,} different labels (such as {labels[0][:50]!r}), "

@@ -18,7 +18,14 @@ TELLING = 1 << 22
 
 def read_folder(path: Path, columns: Columns, say: Say) -> Table:
     """The files below, each labelled by the folder that it is in. Raises InputError."""
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file.relative_to(path))]
+    below = [entry for entry in sorted(path.rglob("*")) if not _hidden(entry.relative_to(path))]
+    for entry in below:
+        if entry.is_symlink() and not entry.is_file():
+            raise InputError(
+                f"{entry} is a link to {'a folder' if entry.is_dir() else 'nothing'}, which is not followed; put "
+                "what it leads to in its place, or remove it."
+            )
+    files = [entry for entry in below if entry.is_file()]
     if not files:
         raise InputError(f"{path} is a folder without any files; give one with a folder for each label.")
     loose = next((file for file in files if file.parent == path), None)

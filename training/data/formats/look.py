@@ -7,6 +7,8 @@ from training.data.read import SEPARATOR
 
 # So many different values are kept of a column; labels are not more.
 MOST_LABELS = 1000
+# Each stands so many times, on average; of a table with few rows, there are no more than so many.
+AGAIN, FEW = 5, 3
 LONGEST_LABEL = 60  # characters, on average
 _UNSPACED = re.compile("[\u2e80-\u9fff\uac00-\ud7af]")
 
@@ -42,8 +44,8 @@ class Look:
     @property
     def is_label(self) -> bool:
         """Few values, again and again, and short ones."""
-        few = 1 < len(self.values) <= self.filled / 2 and not self.many
-        return few and self.length <= LONGEST_LABEL
+        most = min(max(FEW, self.filled / AGAIN), self.filled / 2)
+        return 1 < len(self.values) <= most and not self.many and self.length <= LONGEST_LABEL
 
     @property
     def is_flag(self) -> bool:
