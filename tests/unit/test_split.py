@@ -207,6 +207,35 @@ def test_the_same_seed_gives_the_same_split(rows: list[Example], seed: int) -> N
     assert parts(make_splits(rows, None, None, seed)) == parts(make_splits(rows, None, None, seed))
 
 
+@st.composite
+def labelled_severally(draw: st.DrawFn) -> list[Example]:
+    """Distinct texts with up to three of four labels, one of which is rare."""
+    row = st.sets(st.sampled_from("aaabbbccd"), max_size=3).map(lambda labels: "|".join(sorted(labels)))
+    rows = draw(st.lists(row, min_size=2, max_size=120).filter(lambda found: len(set("|".join(found)) - {"|"}) > 1))
+    return [Example(f"text {i}", labels, i) for i, labels in enumerate(rows)]
+
+
+@given(labelled_severally(), st.integers(0, 2**31 - 1))
+def test_of_several_labels_none_loses_its_last_text(rows: list[Example], seed: int) -> None:
+    splits = make_splits(rows, None, None, seed, Kind.LABELS)
+
+    assert sorted(e.line for part in parts(splits) for e in part) == [e.line for e in rows]
+    assert splits.labels == Kind.LABELS.labels_of(rows)
+
+
+def test_texts_whose_labels_no_other_has_together_are_held_out_like_others() -> None:
+    generator = np.random.default_rng(0)
+    sets = [generator.choice(30, generator.integers(1, 5), replace=False) for _ in range(2000)]
+    rows = [Example(f"text {i}", "|".join(f"{label:02}" for label in sorted(one)), i) for i, one in enumerate(sets)]
+
+    splits = make_splits(rows, None, None, 0, Kind.LABELS)
+
+    for part in (splits.dev, splits.test):
+        assert 180 <= len(part) <= 220
+        assert np.mean([e.label.count("|") for e in part]) == pytest.approx(1.5, abs=0.2)
+        assert all(count >= 6 for count in Kind.LABELS.count(part).values())
+
+
 def test_another_seed_gives_another_split() -> None:
     rows = [Example(f"text {i}", "ab"[i % 2]) for i in range(100)]
 

@@ -115,7 +115,7 @@ def make_splits(
         if given is None and kind is Kind.NOTHING:
             held[name] = []
         elif given is None:
-            taken = _hold_out([example.label if kind.named else "" for example in kept], share, generator)
+            taken = _hold_out(kept, share, kind, generator)
             held[name] = [example for i, example in enumerate(kept) if i in taken]
             kept = [example for i, example in enumerate(kept) if i not in taken]
         else:
@@ -152,12 +152,19 @@ def _settle(rows: list[Example], cleaning: Cleaning) -> list[Example]:
     return cleaning.usual.bring_near(rows)
 
 
-def _hold_out(strata: Sequence[str], share: float, generator: np.random.Generator) -> set[int]:
-    """Chooses the same share of each stratum, rounded to the nearest; none loses its last example."""
-    quota = {name: min(round(count * share), count - 1) for name, count in sorted(Counter(strata).items())}
+def _hold_out(examples: Sequence[Example], share: float, kind: Kind, generator: np.random.Generator) -> set[int]:
+    """Chooses the same share of each label, rounded to the nearest; none loses its last example.
+
+    A text with several labels counts for the rarest of them, since few texts with all of the same labels may be there.
+    """
+    carried = [kind.split(example.label) if kind.named else [""] for example in examples]
+    left = Counter(label for labels in carried for label in labels)
+    strata = [min(labels, key=lambda label: (left[label], label), default="") for labels in carried]
+    quota = {stratum: round(count * share) for stratum, count in Counter(strata).items()}
     taken = set()
     for i in generator.permutation(len(strata)).tolist():
-        if quota[strata[i]] > 0:
+        if quota[strata[i]] > 0 and all(left[label] > 1 for label in carried[i]):
             quota[strata[i]] -= 1
+            left.subtract(carried[i])
             taken.add(i)
     return taken
