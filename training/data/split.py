@@ -98,12 +98,18 @@ def clean(examples: Iterable[Example], cleaning: Cleaning, kind: Kind = Kind.LAB
 
 
 def make_splits(
-    train: list[Example], dev: list[Example] | None, test: list[Example] | None, seed: int, kind: Kind = Kind.LABEL
+    train: list[Example],
+    dev: list[Example] | None,
+    test: list[Example] | None,
+    seed: int,
+    kind: Kind = Kind.LABEL,
+    few: int = 0,
 ) -> Splits:
     """Cleans the training examples and holds some out, stratified by label, for each of dev and test not given.
 
-    Given dev and test files stay as they are, but for numbers far out in dev, which is only chosen on. Raises
-    InputError if there are fewer than two labels, or if a label was held out that is never trained on.
+    Given dev and test files stay as they are, but for numbers far out in dev, which is only chosen on. Of fewer than
+    `few` texts none is held out for dev. Raises InputError if there are fewer than two labels, or if a label was held
+    out that is never trained on.
     """
     cleaning = Cleaning()
     kept = clean(train, cleaning, kind)
@@ -112,7 +118,7 @@ def make_splits(
     generator = np.random.default_rng(seed)
     held: dict[str, list[Example]] = {}
     for name, given, share in (("test", test, HELD_OUT_SHARE), ("dev", dev, HELD_OUT_SHARE / (1 - HELD_OUT_SHARE))):
-        if given is None and kind is Kind.NOTHING:
+        if given is None and (kind is Kind.NOTHING or (name == "dev" and len(kept) < few)):
             held[name] = []
         elif given is None:
             taken = _hold_out(kept, share, kind, generator)

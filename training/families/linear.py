@@ -14,4 +14,5 @@ FAMILY = Family(
     tokenizer="mixed",
     vocabulary=10_000,
     max_tokens=256,
+    crossed=True,
 )

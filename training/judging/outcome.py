@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +10,9 @@ from handler.model.bundle import Bundle, Manifest
 from training.data.split import Splits
 from training.judging.evaluate import Evaluation
 from training.learning.calibrate import NEVER, SURE
+from training.learning.folds import FOLDS, standard_error
+from training.learning.job import OutOfFold
+from training.learning.tasks import Task
 from training.shipping.quantized import Parity, Variant
 
 
@@ -40,8 +44,35 @@ def certainty(manifest: Manifest) -> str:
     )
 
 
+class CrossValidated(msgspec.Struct):
+    """How right answers on texts are by models that did not see them, and the standard error of that."""
+
+    score_name: str
+    score: float
+    standard_error: float
+    texts: int
+    folds: int
+
+    @classmethod
+    def of(cls, answers: OutOfFold, task: Task) -> "CrossValidated":
+        right = task.rightness(answers.logits, answers.targets)
+        error = round(standard_error(right), 6)
+        return cls(task.rightness_name, round(float(right.mean()), 6), error, len(right), FOLDS)
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"cross-validated on the {self.texts:,} training texts in {self.folds} parts: {self.score_name} "
+            f"{self.score:.4f}, standard error {self.standard_error:.4f}; its settings and confidences were chosen so "
+            "too, and it was trained on all of them"
+        )
+
+
 class Trained(NamedTuple):
-    """A bundle in memory and what is known of it; `evaluation` is None without test texts."""
+    """A bundle in memory and what is known of it; `evaluation` is None without test texts.
+
+    `crossed` is how it was judged where few texts were all needed to train on.
+    """
 
     bundle: Bundle
     splits: Splits
@@ -52,3 +83,4 @@ class Trained(NamedTuple):
     seconds: float
     variants: list[Variant]
     outputs: Outputs | None
+    crossed: CrossValidated | None = None

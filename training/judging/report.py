@@ -93,6 +93,7 @@ def documents(trained: Trained, audit: Audit) -> dict[str, str]:
         "audit": audit,
         "certainty": certainty(trained.bundle.manifest) if trained.bundle.manifest.task == "classify" else "",
         "charts": charts.all_of(trained),
+        "crossed": trained.crossed,
         "evaluation": trained.evaluation,
         "manifest": trained.bundle.manifest,
         "megabytes": len(trained.bundle.model) / 1e6,

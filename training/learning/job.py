@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from training.learning.tasks import Task
@@ -29,7 +30,8 @@ class Family(NamedTuple):
     logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
     has a `fit` of its own, which takes a `Job` and gives a `Fitted`. `pretrained` is the encoder to start
     from, whose tokenizer is used as it is; `lengths` gives the static input lengths up to the longest, where
-    `batches.lengths_up_to` is too coarse.
+    `batches.lengths_up_to` is too coarse. `crossed` families choose their settings by cross-validation where texts are
+    few, so that none need be held out for it.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Family(NamedTuple):
     fit: Callable[[Any], Any] | None = None
     lengths: Callable[[int], list[int]] | None = None
     pretrained: Any = None
+    crossed: bool = False
 
 
 class Encoded(NamedTuple):
@@ -79,12 +82,20 @@ class Job(NamedTuple):
     settings: Mapping[str, float] = {}
 
 
+class OutOfFold(NamedTuple):
+    """Logits [n, width] of n texts, each by a model that was trained without it; and what should have been said."""
+
+    logits: NDArray[np.float32]
+    targets: NDArray[Any]
+
+
 class Fitted(NamedTuple):
     """A trained model, per epoch the loss and the development score, and the settings that development chose.
 
     A job with those settings and no development texts trains the same kind of model without choosing anew. `embedder`
     is the model's own way to embed, if it has one: token ids -> L2-normalised vectors [batch, width]. `again` is how a
-    family that is not to start anew takes such a job.
+    family that is not to start anew takes such a job. `crossed` are answers on the training texts by models that were
+    trained without them, where there are no development texts: settings were chosen by them.
     """
 
     model: Any
@@ -92,3 +103,4 @@ class Fitted(NamedTuple):
     settings: dict[str, float]
     embedder: Any = None
     again: Any = None
+    crossed: OutOfFold | None = None

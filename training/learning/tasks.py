@@ -36,7 +36,7 @@ class Task(ABC):
     """
 
     name = "classify"
-    score_name = "dev_macro_f1"
+    score_name, rightness_name = "dev_macro_f1", "accuracy"
     activation: str
     width: int
     # Whether `signs` are numbers to come near to, and not sides to be on.
@@ -69,6 +69,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, logits: Logits, targets: Targets) -> float:
         """How good logits are; the higher the better."""
+
+    @abstractmethod
+    def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
+        """How right each answer is [n], 1 at most; its mean is what `rightness_name` says."""
 
     @abstractmethod
     def agreement(self, logits: Logits, others: Logits) -> float:
@@ -110,6 +114,10 @@ class Classify(Task):
     def score(self, logits: Logits, targets: Targets) -> float:
         return macro_f1(targets, predict_labels(logits))
 
+    def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
+        right: NDArray[np.float64] = (predict_labels(logits) == targets).astype(np.float64)
+        return right
+
     def agreement(self, logits: Logits, others: Logits) -> float:
         return float(np.mean(predict_labels(logits) == predict_labels(others)))
 
@@ -118,6 +126,7 @@ class MultiLabel(Task):
     """Any number of labels a text, written label|label; targets are 0 or 1 [n, labels]."""
 
     activation = "independent"
+    rightness_name = "F1 of a text"
 
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__(labels)
@@ -145,6 +154,9 @@ class MultiLabel(Task):
         thresholds = choose_thresholds(logits, targets > 0)
         return float(np.mean(f1_by_label(targets > 0, logits >= thresholds)))
 
+    def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
+        return np.array([binary_f1(row > 0, found > 0) for row, found in zip(targets, logits, strict=True)])
+
     def agreement(self, logits: Logits, others: Logits) -> float:
         return float(np.mean((logits >= self.cuts) == (others >= self.cuts)))
 
@@ -153,7 +165,7 @@ class Regress(Task):
     """A number a text; targets are floats [n], of mean 0 and deviation 1 over the training texts."""
 
     name = "regress"
-    score_name = "dev_r2"
+    score_name, rightness_name = "dev_r2", "R2"
     activation = "identity"
     width = 1
     exact = True
@@ -179,6 +191,11 @@ class Regress(Task):
 
     def score(self, logits: Logits, targets: Targets) -> float:
         return r_squared(targets, logits[:, 0])
+
+    def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
+        """1 less the squared error: targets have a deviation of 1, so that the mean is R2."""
+        right: NDArray[np.float64] = 1 - (targets - logits[:, 0]).astype(np.float64) ** 2
+        return right
 
     def agreement(self, logits: Logits, others: Logits) -> float:
         """Numbers agree within 2 % of their spread."""
@@ -207,6 +224,10 @@ class Cluster(Task):
 
     def score(self, logits: Logits, targets: Targets) -> float:  # noqa: ARG002
         return -float(np.mean(logits.min(axis=1)))
+
+    def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:  # noqa: ARG002
+        right: NDArray[np.float64] = -logits.min(axis=1).astype(np.float64)
+        return right
 
     def agreement(self, logits: Logits, others: Logits) -> float:
         return float(np.mean(logits.argmin(axis=1) == others.argmin(axis=1)))

@@ -16,6 +16,7 @@ from training.data.split import make_splits
 from training.families import get_family
 from training.judging.evaluate import evaluate
 from training.judging.outcome import Trained
+from training.learning.folds import FEW_TEXTS
 from training.learning.tasks import check_task
 from training.train import train
 
@@ -39,7 +40,8 @@ def trained_on(rows: list[Example], family: str = "hybrid", **changes: Any) -> T
     """What `fenlei train` makes of a file with these rows: it holds out its own texts."""
     planned = plan(get_family(family), **changes)
     kind: Kind = check_task(planned.task, planned.multi_label)
-    return train(planned, make_splits(rows, None, None, planned.seed, kind), progress())
+    few = FEW_TEXTS if planned.family.crossed else 0
+    return train(planned, make_splits(rows, None, None, planned.seed, kind, few), progress())
 
 
 def on(trained: Trained, test: Sequence[Example]) -> dict[str, float]:

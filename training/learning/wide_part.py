@@ -1,0 +1,160 @@
+"""The wide part of a model, and how its settings are chosen: on development texts, or by cross-validation if few."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from training.learning.folds import crossed, few, folds, standard_error
+from training.learning.job import Encoded, Job, OutOfFold
+from training.learning.ngrams import NgramDictionary, learn, pad
+from training.learning.wide import Features, Floats, Wide, featurize, fit_wide, score_wide
+
+
+class Setting(NamedTuple):
+    """How much errors cost, which share of the scale is Naive Bayes, in how many texts an n-gram must stand, and how
+    long it may be.
+    """
+
+    cost: float
+    naive_bayes_share: float
+    least_texts: int = 2
+    orders: int = 3
+
+    @classmethod
+    def of(cls, settings: Mapping[str, float]) -> "Setting":
+        """What was chosen before, from among all that was."""
+        return cls(
+            settings["cost"], settings["naive_bayes_share"], int(settings["least_texts"]), int(settings["orders"])
+        )
+
+
+# Of few texts the first is taken unless another is better beyond chance.
+OF_FEW = [
+    Setting(cost, share, least_texts, orders)
+    for least_texts, orders, rest in (
+        (1, 2, [(10.0, 0.0)]),
+        (1, 3, [(10.0, 0.0), (1.0, 0.5), (1.0, 1.0)]),
+        (2, 3, [(1.0, 0.0), (1.0, 0.5)]),
+    )
+    for cost, share in rest
+]
+# Of many, the cost is chosen at the first share, and then the share.
+COSTS, SHARES = (0.1, 0.3, 1.0), (1.0, 0.5)
+
+
+class Texts(NamedTuple):
+    """Texts to fit weights to, and others to be answered, in terms of a dictionary that was learned from the first."""
+
+    dictionary: NgramDictionary
+    train: Features
+    others: Features
+
+
+class Tried(NamedTuple):
+    """Weights that were fitted with a setting, and their score on the development texts."""
+
+    score: float
+    setting: Setting
+    texts: Texts
+    wide: Wide
+
+
+class Chosen(NamedTuple):
+    """The wide part, how it was fitted, and the scores [n, width] that it gives the development texts.
+
+    `crossed` are its answers on few texts, each by a part that was fitted without it.
+    """
+
+    dictionary: NgramDictionary
+    wide: Wide
+    setting: Setting
+    scores: Floats
+    crossed: OutOfFold | None
+
+
+def chosen_part(job: Job, most: int) -> Chosen:
+    """The wide part of all texts of the job, with `most` n-grams at most, tokens included, as is best for it."""
+    if job.dev.ids and not job.settings:
+        best = choose_on_dev(job, most)
+        scores = score_wide(best.texts.others, best.wide)
+        return Chosen(best.texts.dictionary, best.wide, best.setting, scores, None)
+    answered = None
+    if job.settings:
+        setting = Setting.of(job.settings)
+    elif crossed(job):
+        setting, answered = choose_on_folds(job, most)
+    else:
+        setting = OF_FEW[0] if few(job) else of_many(job, COSTS[1], SHARES[0])
+    texts = read(job, job.dev, most, setting)
+    wide = _fit(job, texts.train, setting)
+    return Chosen(texts.dictionary, wide, setting, score_wide(texts.others, wide), answered)
+
+
+def choose_on_folds(job: Job, most: int) -> tuple[Setting, OutOfFold]:
+    """The setting whose answers are better than the usual one's by more than the standard error of that, or the usual.
+
+    With 16 texts or 160 the best of several is best by chance (Breiman et al. 1984, "Classification and Regression
+    Trees", for the rule of one standard error).
+    """
+    scores = {setting: np.zeros((len(job.train.ids), job.spec.width), np.float32) for setting in OF_FEW}
+    for fold in folds(job):
+        for settings in _alike(OF_FEW):
+            texts = read(fold.job, fold.left_out, most, settings[0])
+            for setting in settings:
+                scores[setting][fold.rows] = score_wide(texts.others, _fit(fold.job, texts.train, setting))
+    right = {setting: job.task.rightness(logits, job.train.targets) for setting, logits in scores.items()}
+    best = max(OF_FEW, key=lambda setting: float(right[setting].mean()))
+    gain = right[best] - right[OF_FEW[0]]
+    taken = best if gain.mean() > standard_error(gain) else OF_FEW[0]
+    return taken, OutOfFold(scores[taken], job.train.targets)
+
+
+def choose_on_dev(job: Job, most: int) -> Tried:
+    """What scores best on the development texts."""
+    if few(job):
+        tried = []
+        for settings in _alike(OF_FEW):
+            tried += _try(job, read(job, job.dev, most, settings[0]), settings)
+    else:
+        by_cost = [of_many(job, cost, SHARES[0]) for cost in COSTS]
+        texts = read(job, job.dev, most, by_cost[0])
+        tried = _try(job, texts, by_cost)
+        best = max(tried, key=lambda one: one.score).setting
+        tried += _try(job, texts, [best._replace(naive_bayes_share=share) for share in SHARES[1:]])
+    return max(tried, key=lambda one: one.score)
+
+
+def of_many(job: Job, cost: float, share: float) -> Setting:
+    """A setting for many texts: of two labels longer n-grams tell more, but of few texts none is seen again."""
+    return Setting(cost, share, least_texts=2, orders=4 if job.spec.width == 1 else 3)
+
+
+def _try(job: Job, texts: Texts, settings: Sequence[Setting]) -> list[Tried]:
+    def one(setting: Setting) -> Tried:
+        wide = _fit(job, texts.train, setting)
+        logits = score_wide(texts.others, wide).astype(np.float32)
+        return Tried(job.task.score(logits, job.dev.targets), setting, texts, wide)
+
+    with ThreadPoolExecutor(2) as pool:  # two, since each takes the memory of the weights several times
+        return list(pool.map(one, settings))
+
+
+def _alike(settings: Sequence[Setting]) -> list[list[Setting]]:
+    """The settings in groups that share a dictionary, which takes longer to learn than weights of few texts."""
+    return [list(group) for _, group in groupby(settings, lambda setting: (setting.least_texts, setting.orders))]
+
+
+def _fit(job: Job, features: Features, setting: Setting) -> Wide:
+    signs, exact = job.task.signs(job.train.targets), job.task.exact
+    return fit_wide(features, signs, exact, setting.cost, setting.naive_bayes_share)
+
+
+def read(job: Job, others: Encoded, most: int, setting: Setting) -> Texts:
+    """The texts of the job and others in terms of a dictionary of the first."""
+    ids = pad(job.train.ids, job.spec.max_tokens)
+    dictionary = learn(ids, job.spec.vocabulary, setting.orders, most, setting.least_texts)
+    train = featurize(dictionary, ids, len(ids))
+    return Texts(dictionary, train, featurize(dictionary, pad(others.ids, job.spec.max_tokens), len(ids)))
