@@ -1,7 +1,8 @@
 """How often the encoding of a small file is told, beside charset-normalizer: `make bench-encodings DATA=...`.
 
 A file is a header and some lines, each a sentence and a label. The Chinese ones are texts of a data set, cut at 30
-characters; the others are written here. 100 files a row, seed 0. Asked: both readings were shown, and none was taken.
+characters; the others are those of tests/sentences.py. 100 files a row, seed 0.
+Asked: both readings were shown, and none was taken.
 """
 
 import random
@@ -12,21 +13,11 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
+from tests.sentences import SENTENCES
 from training.data.formats.encoding import encoding_of
 from training.errors import InputError
 
 FILES, LINES, LONGEST = 100, (1, 2, 5), 30
-SENTENCES = {
-    "big5hkscs": "物流很快，非常滿意|味道難吃，非常失望|性價比高，值得購買|價格太貴，包裝破損|品質很好，下次還會再買|"
-    "客服態度很差，不推薦|書的內容很豐富|房間很乾淨，服務也不錯|早餐種類太少|電池續航時間不夠長",
-    "cp932": "この商品はとても良かったです。|配送が遅くて残念でした。|また購入したいと思います。|"
-    "値段のわりに品質が悪い。|使いやすくて気に入っています。|すぐに壊れてしまいました。|対応が丁寧で安心しました。",
-    "cp949": "배송이 정말 빨라요|품질이 너무 나빠요|다시 구매하고 싶습니다|가격에 비해 별로입니다|아주 만족합니다|"
-    "추천하지 않아요|포장이 깔끔하고 좋아요|색상이 사진과 달라요",
-    "cp1252": "la qualité est très bonne|livraison rapide, je suis ravi|déçu, ça ne marche pas|"
-    "emballage abîmé à l'arrivée|für den Preis in Ordnung, schöne Farbe|größer als erwartet|"
-    "muy bueno, pequeño pero útil|não gostei da cor",
-}
 # What are other names for the same, or for a part of it that reads the same.
 SAME = {
     "gb18030": {"gb18030", "gbk", "gb2312"},
@@ -41,8 +32,7 @@ SAME = {
 def main() -> None:
     """Prints a table."""
     chinese = (Path(sys.argv[1]) / "dev.tsv").read_text(encoding="utf-8").splitlines()
-    texts = {name: sentences.split("|") for name, sentences in SENTENCES.items()}
-    texts |= {"gb18030": [line.partition("\t")[2][:LONGEST] for line in chinese], "euc_jp": texts["cp932"]}
+    texts = SENTENCES | {"gb18030": [line.partition("\t")[2][:LONGEST] for line in chinese]}
     print(
         "| encoding | lines | right | asked | wrong | charset-normalizer: right | none | wrong |\n|---|" + "---:|" * 7
     )

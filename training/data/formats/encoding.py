@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias
 
-from training.data.formats.characters import JAPANESE, KOREAN, LATIN, SIMPLIFIED, TRADITIONAL
+from training.data.formats.characters import JAPANESE, KOREAN, LATIN, PUNCTUATION, SIMPLIFIED, TRADITIONAL
 from training.data.formats.packed import PIECE, opened
 from training.errors import InputError
 
@@ -34,7 +34,7 @@ CANDIDATES = {
     "cp949": KOREAN,
     "cp1252": LATIN,
 }
-EVERY = frozenset().union(*CANDIDATES.values(), map(chr, range(128)))
+EVERY = PUNCTUATION.union(*CANDIDATES.values(), map(chr, range(128)))
 WIDE = {"utf-16-le": EVERY, "utf-16-be": EVERY}
 SPOKEN = {
     UTF8: "UTF-8",
@@ -44,10 +44,13 @@ SPOKEN = {
     "cp949": "EUC-KR",
     "cp1252": "Latin-1",
 }
-# What a reading needs to be taken: so many frequent characters, such a share of them, and so many times the next one's.
+# What a reading needs to be taken: so many different frequent characters, such a share of them, and so many times that
+# of the next one.
 FEWEST, SHARE, AHEAD = 3, 0.25, 2
-# Text in GBK can begin with some characters of two bytes that are UTF-8 as well.
-FEW_PAIRS = 4
+# Text in GBK can begin with some characters of two bytes that are UTF-8 as well, and not go on so for long.
+FEW_PAIRS, MANY_PAIRS = 4, 100
+CHANCE = 0.5  # the share of frequent characters from which on that is likely
+ENOUGH = 1 << 20  # characters beyond ASCII, of which no more are counted
 SAMPLE = 16  # characters, to show how a reading looks
 _ALONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
 
@@ -80,8 +83,8 @@ def encoding_of(path: Path, source: Source = opened) -> str:
     found = _as_utf8(path, source)
     wide = _plain(_read_as(path, source, WIDE)) if found.wide else None
     if wide or not found.broken:
-        return wide or UTF8
-    if found.sure:
+        return wide or _not_by_chance(path, source, found)
+    if found.longer or found.pairs > FEW_PAIRS:
         raise InputError(
             f"{path} line {found.broken} is not UTF-8, though what stands before it is: the file is damaged or changes "
             "its encoding half way; repair that line, or name the encoding of all of it with --encoding."
@@ -90,12 +93,13 @@ def encoding_of(path: Path, source: Source = opened) -> str:
 
 
 class _Utf8(NamedTuple):
-    """A file read as UTF-8: the first line that is not, or 0; whether what stands before it must be, and whether NUL
-    bytes make it look like UTF-16.
+    """A file read as UTF-8: the first line that is not, or 0; how many characters have two bytes, and whether any has
+    more; and whether NUL bytes make it look like UTF-16.
     """
 
     broken: int
-    sure: bool
+    pairs: int
+    longer: bool
     wide: bool
 
 
@@ -106,6 +110,7 @@ class _Reading:
         self.encoding, self.known = encoding, known
         self.decoder = codecs.getincrementaldecoder(encoding)()
         self.frequent = self.beyond = self.lines = 0
+        self.different: set[str] = set()
         self.fits, self.sample = True, ""
 
     @property
@@ -123,18 +128,22 @@ class _Reading:
             self.lines += 1
 
     def _count(self, text: str) -> None:
-        beyond = [c for c in text if c > "\x7f"] if self.encoding in CANDIDATES else text
+        if self.beyond > ENOUGH:
+            return
+        beyond = [c for c in text if c > "\x7f" and c not in PUNCTUATION] if self.encoding in CANDIDATES else text
         # A letter with an accent stands among others; two and more of them in a row are another writing misread.
         told = _ALONE.findall(text) if self.encoding == "cp1252" else beyond
         self.beyond += len(beyond)
-        self.frequent += sum(c in self.known for c in told)
+        found = [c for c in told if c in self.known]
+        self.frequent += len(found)
+        self.different.update(found)
         if beyond and len(self.sample) < SAMPLE:
             self.sample += "".join(c for c in text if c.isprintable())[:SAMPLE]
 
 
 def _as_utf8(path: Path, source: Source) -> _Utf8:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, pairs, sure, nul, size = 1, 0, False, 0, 0
+    line, pairs, longer, nul, size = 1, 0, False, 0, 0
     with source(path) as file:
         while True:
             piece = file.read(PIECE)
@@ -144,10 +153,23 @@ def _as_utf8(path: Path, source: Source) -> _Utf8:
             except UnicodeDecodeError as error:
                 text, broken = error.object[: error.start].decode(), True
             line += text.count("\n")
-            pairs += sum("\x7f" < c < "\u0800" for c in text) if not sure else 0
-            sure = sure or pairs > FEW_PAIRS or any(c >= "\u0800" for c in text)
+            if not longer and pairs <= MANY_PAIRS and not text.isascii():
+                pairs += sum("\x7f" < c < "\u0800" for c in text)
+                longer = max(text) >= "\u0800"
             if broken or not piece:
-                return _Utf8(line if broken else 0, sure, nul * 100 > size)
+                return _Utf8(line if broken else 0, pairs, longer, nul * 100 > size)
+
+
+def _not_by_chance(path: Path, source: Source, found: _Utf8) -> str:
+    """UTF-8, unless it is so by chance: a few characters in GBK can be other ones of two bytes in UTF-8."""
+    if 0 < found.pairs <= MANY_PAIRS and not found.longer:
+        other = _read_as(path, source, CANDIDATES)[0]
+        if other.fits and other.share >= CHANCE:
+            raise InputError(
+                f'{path} could be read as UTF-8, or as {spoken(other.encoding)} ("{other.sample}…"); say which it is, '
+                f"for example: --encoding {other.encoding}."
+            )
+    return UTF8
 
 
 def _read_as(path: Path, source: Source, candidates: Mapping[str, frozenset[str]]) -> list[_Reading]:
@@ -180,7 +202,7 @@ def _surely_utf8(line: bytes) -> bool:
 def _plain(readings: Sequence[_Reading]) -> str | None:
     """The encoding of the first reading if it is plainly the right one."""
     best, second = readings[:2]
-    ahead = not second.fits or (best.frequent >= FEWEST and best.share >= AHEAD * second.share)
+    ahead = not second.fits or (len(best.different) >= FEWEST and best.share >= AHEAD * second.share)
     return best.encoding if best.fits and best.share >= SHARE and ahead else None
 
 
