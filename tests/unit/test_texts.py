@@ -7,6 +7,7 @@ import pytest
 
 from training.data.formats.rows import Columns, Missing
 from training.errors import InputError
+from training.families import get_family
 from training.learning.job import Controls
 from training.learning.plan import Progress
 from training.options import Model, Options, Texts
@@ -48,7 +49,7 @@ def told(file: Path, **texts: Any) -> Told:
     said: list[str] = []
     warned: list[str] = []
     progress = Progress(lambda _: None, said.append, warned.append, Controls(lambda *_: None))
-    return Told(read_data(options, progress), said, warned)
+    return Told(read_data(options, get_family("hybrid"), progress), said, warned)
 
 
 def write(path: Path, content: str) -> Path:
