@@ -109,6 +109,10 @@ def classify(request: http.Request, record: Record) -> schema.ClassifyResponse:
     predictions = (classifier.explain if asked.explain else classifier.classify)(texts, asked.top_k or None)
     record.values["Certain"] = sum(p.certain is True for p in predictions)
     record.values["Tokens"] = sum(p.tokens for p in predictions)
+    if os.environ.get("FEEDBACK_URI"):
+        from handler.https.feedback import with_ids  # most stacks keep none
+
+        predictions = with_ids(predictions, classifier.manifest)
     return schema.ClassifyResponse(_name(classifier.manifest), predictions)
 
 
@@ -126,6 +130,17 @@ def _asked_for(name: str | UnsetType, record: Record) -> Classifier:
     classifier = models().get(name or None)
     record.properties["model_version"] = classifier.manifest.version
     return classifier
+
+
+def feedback(request: http.Request, record: Record) -> msgspec.Struct:
+    """POST /v1/feedback"""
+    from handler.https import feedback as work
+
+    asked = schema.parse(request.json(), work.FeedbackRequest)
+    line, response = work.receive(asked, {label for one in models().all() for label in one.manifest.labels})
+    record.values.update(Feedback=1, FeedbackWrong=int(not line.right))
+    record.properties["model_version"] = line.version
+    return response
 
 
 def list_models(_: http.Request, __: Record) -> schema.ModelsResponse:
@@ -182,6 +197,7 @@ ROUTES: Routes = {
     "/health": {"GET": health},
     "/v1/classify": {"POST": classify},
     "/v1/embed": {"POST": embed},
+    "/v1/feedback": {"POST": feedback},
     "/v1/models": {"GET": list_models},
     MODEL: {"GET": model},
     "/mcp": {"POST": agents},

@@ -60,6 +60,8 @@ def things(of: Stack) -> dict[str, str]:
         "another key": KEY.replace("0a1b2c3d-", "33333333-"),
         "model": "arn:aws:s3:::models/large.tar.gz",
         "another model": "arn:aws:s3:::models/other.tar.gz",
+        "feedback": "arn:aws:s3:::said-by-callers/fenlei/2026-11-28/one.jsonl",
+        "another feedback": "arn:aws:s3:::said-by-callers/other/2026-11-28/one.jsonl",
         "published": "arn:aws:s3:::models/reviews/bundles/one.tar.gz",
         "another published": "arn:aws:s3:::models/reviews-2/live.json",
     }

@@ -25,6 +25,7 @@ OPTIONS = {
     "KmsKeyArn": KEY,
     "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/fenlei-delivery-options-Boundary-1A2B3C4D5E6F",
     "ModelUri": "s3://models/large.tar.gz",
+    "FeedbackUri": "s3://said-by-callers/fenlei/",
     "ModelSha256": "0" * 64,
     "ModelKmsKeyArn": MODEL_KEY,
     "ProvisionedConcurrency": "5",
@@ -172,6 +173,8 @@ class Stack:
             return NOTHING
         if name == "AWS::StackName":
             return self.name
+        if name == "AWS::StackId":
+            return f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{self.name}/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
         if name in PSEUDO:
             return PSEUDO[name]
         if name in self.parameters:

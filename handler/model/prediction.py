@@ -28,7 +28,8 @@ class Prediction(Struct, frozen=True):
     classify: `label`, its calibrated probability `confidence`, `certain` (whether that reaches the bundle's
     threshold) and the `scores`; with several labels a text, `labels` holds those that apply. regress: `value`.
     cluster: `cluster` and the Euclidean `distance` to its centre. Always: `tokens`, how many the model read, and
-    `truncated`, whether the text was longer than that. If asked for: the `explanation`, an entry a token.
+    `truncated`, whether the text was longer than that. If asked for: the `explanation`, an entry a token. Where
+    feedback is kept: an `id` to name this answer by.
     """
 
     tokens: int
@@ -42,6 +43,7 @@ class Prediction(Struct, frozen=True):
     cluster: str | UnsetType = UNSET
     distance: float | UnsetType = UNSET
     explanation: list[Contribution] | UnsetType = UNSET
+    id: str | UnsetType = UNSET
 
 
 class ModelName(Struct, frozen=True):

@@ -65,7 +65,7 @@ def test_an_agent_lists_the_tools_and_calls_each(url: str, mode: str, version: s
 )
 def test_the_settings_that_the_documents_show_lead_there(url: str, document: str, block: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    (shown,) = re.findall(block, text, re.DOTALL | re.MULTILINE)
+    (shown,) = [one for one in re.findall(block, text, re.DOTALL | re.MULTILINE) if "mcpServers" in one]
     settings = json.loads(html.unescape(shown))["mcpServers"]["fenlei"]
 
     place = re.sub(r"^https?://[^/]+", url, settings["url"]).removesuffix("/mcp")

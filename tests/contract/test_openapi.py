@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from build import contract
 from handler import api
-from handler.https import mcp, schema
+from handler.https import feedback, mcp, schema
 from handler.model import prediction
 from training.commands.serve import proxy_event
 
@@ -23,6 +23,8 @@ TYPES = (
     schema.ClassifyResponse,
     prediction.Contribution,
     schema.EmbedRequest,
+    feedback.FeedbackRequest,
+    feedback.FeedbackResponse,
     schema.EmbedResponse,
     schema.HealthResponse,
     schema.Limits,

@@ -56,6 +56,8 @@ def requests(secret: str, chance: random.Random) -> Iterator[Asked]:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         yield Asked("POST", "/mcp", JSON, json.dumps(message).encode())
         yield Asked("POST", "/mcp", {**JSON, "MCP-Protocol-Version": secret}, json.dumps(message).encode())
+    yield Asked("POST", "/v1/feedback", JSON, json.dumps({"id": "A" * 32, "label": secret, "text": secret}).encode())
+    yield Asked("POST", "/v1/feedback", JSON, json.dumps({"id": secret, "label": 1}).encode())
     yield Asked("GET", f"/v1/models/{secret}")
     yield Asked("GET", f"/{secret}")
     yield Asked("GET", "/health", query={"deep": secret})

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "sam deploy --guided": "tests/e2e/test_deploy.py::walk",
     "aws cloudformation": "tests/e2e/test_deploy.py::test_the_stack_for_delivery_is_made",
     "fenlei bulk": "tests/integration/infra/test_bulk_command.py::test_it_says_the_cost_and_watches_the_machine",
+    "fenlei feedback": "tests/integration/infra/test_feedback_command.py::test_corrections_become_a_file_to_train_with",
     "fenlei publish": "tests/integration/infra/test_publish_command.py::test_a_share_is_published_and_taken_back",
     "fenlei rollback": "tests/integration/infra/test_publish_command.py::test_a_share_is_published_and_taken_back",
     "make build": "tests/e2e/conftest.py::dist",

@@ -53,7 +53,11 @@ def test_the_handler_imports_few_modules_for_what_it_does() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [*("asyncio", "email", "http.client", "ssl", "tarfile", "unittest", "urllib.request"), "handler.https.mcp"],
+    [
+        *("asyncio", "email", "http.client", "ssl", "tarfile", "unittest", "urllib.request"),
+        "handler.https.mcp",
+        "handler.https.feedback",
+    ],
 )
 def test_what_only_some_requests_need_is_imported_late(module: str) -> None:
     assert module not in imported_by("import handler.api")

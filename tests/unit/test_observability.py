@@ -87,10 +87,16 @@ def lines(
 ) -> list[dict[str, Any]]:
     """What requests, windows and objects leave in the log."""
     from handler import api, s3
+    from handler.https import feedback
 
     monkeypatch.setattr(api, "_answered", count())
     post({"text": reviews[0]})
     post({"texts": []})
+    monkeypatch.setenv("FEEDBACK_URI", "s3://bucket/feedback/")
+    monkeypatch.setattr(feedback._Diary, "write", lambda *_: None)
+    (found,) = post({"text": reviews[0]}).body["predictions"]
+    assert post({"id": found["id"], "label": found["label"]}, "/v1/feedback").status == 200
+    monkeypatch.delenv("FEEDBACK_URI")
     own = Classifier(bundle, watch=watch)
     own.classify(reviews * 3)
     outcome = Outcome("duplicate")
@@ -117,7 +123,7 @@ def test_what_is_shown_and_watched_is_written_with_the_same_dimensions(written: 
     shown, watched = set(on_the_dashboard()), set(in_alarms())
 
     assert {"Milliseconds", "Problems", "LabelShare", "Drift_labels", "Lines"} <= {metric.name for metric in shown}
-    assert {"Failures", "Drift", "5XXError"} <= {metric.name for metric in watched}
+    assert {"Failures", "Drift", "5XXError", "FeedbackWrong"} <= {metric.name for metric in watched}
     assert (shown | watched) - BY_AWS <= written
 
 

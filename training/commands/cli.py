@@ -13,7 +13,7 @@ from rich.table import Table
 
 from handler.errors import FenleiError
 from handler.model import bundle as bundles
-from training.commands import deploying, registry
+from training.commands import deploying, feedback, registry
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import (
@@ -195,6 +195,7 @@ def cost(
 batch_commands.register(app)
 deploying.register(app)
 registry.register(app)
+feedback.register(app)
 
 
 def main() -> None:

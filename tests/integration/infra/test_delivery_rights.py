@@ -17,6 +17,7 @@ DELIVERY = Stack(
         "Repository": "owner/name",
         "KmsKeyArn": KEY,
         "ModelBucket": "models",
+        "FeedbackBucket": "said-by-callers",
         "ModelKmsKeyArn": MODEL_KEY,
     },
 )
@@ -26,8 +27,6 @@ STACK = Stack("template.yaml", f"fenlei-{ENVIRONMENT}", OPTIONS | {"PermissionsB
 
 # type: what its handlers list and this stack has no use for.
 NOT_NEEDED = {
-    # The API has no policy of its own.
-    "AWS::ApiGateway::RestApi": {"apigateway:UpdateRestApiPolicy"},
     # Stacks in the stack are made without a stack policy and without protection.
     "AWS::CloudFormation::Stack": {
         *("cloudformation:GetStackPolicy", "cloudformation:SetStackPolicy", "cloudformation:GetTemplate"),

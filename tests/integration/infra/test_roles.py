@@ -13,7 +13,10 @@ LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 # role: what it may do to what, by logical name; and what is added where there are keys and a ModelUri.
 MAY: dict[str, tuple[set[str], set[str]]] = {
-    "ApiFunctionRole": (TRACES | {f"{action} ApiLog" for action in LOG}, KEYS),
+    "ApiFunctionRole": (
+        TRACES | {f"{action} ApiLog" for action in LOG},
+        KEYS | {"s3:PutObject feedback", "kms:GenerateDataKey KmsKey"},
+    ),
     "ReplayFunctionRole": (
         TRACES
         | {f"{action} ReplayLog" for action in LOG}
