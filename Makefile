@@ -14,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-encodings mpnet e5 sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-encodings bench-reading mpnet e5 sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-training PART=... DATA=...   tokenizers, quantisations, clusters or self-training on such directories"
 	@echo "make bench-encoder CHECKPOINT=...   an encoder beside ONNX Runtime, by length and threads"
 	@echo "make bench-regimes DATA=...    train where texts are skewed, copied, few or long, beside what was and a peer"
+	@echo "make bench-reading MB=...      memory and time to read a large file"
 	@echo "make bench-encodings DATA=...  tell the encodings of small files, beside charset-normalizer"
 	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
@@ -282,6 +283,11 @@ bench-few: .envs/bench/ready
 bench-regimes: .envs/bench/ready
 	$(SAY) "training in every regime"
 	@.envs/bench/bin/python -m tests.bench.regimes $(DATA) $(REGIMES)
+
+# MB: how large a file.
+bench-reading: .envs/bench/ready
+	$(SAY) "memory and time to read a large file"
+	@.envs/bench/bin/python -m tests.bench.reading $(or $(MB),200)
 
 # DATA: a directory with a dev.tsv of Chinese texts.
 bench-encodings: .envs/bench/ready
