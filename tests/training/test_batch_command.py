@@ -72,7 +72,8 @@ def test_files_that_s3_does_not_read_get_the_same_answers_by_way_of_what_it_does
     (tmp_path / "utf-16.csv").write_text(table, encoding="utf-16", newline="\r\n")
     records = [{"内容": text, "id": str(n)} for n, text in enumerate(texts)]
     (tmp_path / "array.json").write_text(json.dumps(records), encoding="utf-8")
-    names = ["utf-8.csv", "gb18030.csv.gz", "utf-16.csv", "array.json"]
+    (tmp_path / "other.csv").write_text(table.replace("text,", "评论内容,"), encoding="utf-8")
+    names = ["utf-8.csv", "gb18030.csv.gz", "utf-16.csv", "array.json", "other.csv"]
 
     ran = batch(bundle_path, *(tmp_path / name for name in names), "-o", tmp_path)
 
@@ -82,11 +83,12 @@ def test_files_that_s3_does_not_read_get_the_same_answers_by_way_of_what_it_does
     answers = [(tmp_path / f"{name.removesuffix('.gz')}.predictions.jsonl") for name in ("utf-8.csv", "utf-16.csv")]
     packed = tmp_path / "gb18030.csv.gz.predictions.jsonl.gz"
     assert answers[0].read_bytes() == answers[1].read_bytes() == gzip.decompress(packed.read_bytes())
-    of_array, of_table = (
+    of_table, *by_rows = (
         [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for path in (tmp_path / "array.json.predictions.jsonl", answers[0])
+        for path in (answers[0], *(tmp_path / f"{name}.predictions.jsonl" for name in ("array.json", "other.csv")))
     )
-    assert [{**row, "line": row["line"] + 1} for row in of_array] == of_table
+    for rows in by_rows:
+        assert [{**row, "line": row["line"] + 1} for row in rows] == of_table
 
 
 def test_a_bad_line_is_a_warning_and_the_file_is_done(bundle_path: Path, tmp_path: Path) -> None:

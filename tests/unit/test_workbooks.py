@@ -84,6 +84,13 @@ def test_columns_are_found_as_in_other_tables(tmp_path: Path) -> None:
     assert "texts from '评论内容', labels from '情感标签'" in said[0]
 
 
+def test_a_sheet_without_a_header_is_known_or_told(tmp_path: Path) -> None:
+    rows = [(f"a text, {n}", "xy"[n % 2]) for n in range(8)]
+    path = book(tmp_path / "a.xlsx", rows)
+
+    assert [row[:2] for row in read(path)] == [row[:2] for row in read(path, Columns(names=("text", "label")))] == rows
+
+
 def test_of_several_sheets_the_one_with_texts_and_labels_is_read(tmp_path: Path) -> None:
     said: list[str] = []
     path = book(tmp_path / "a.xlsx", [("remarks",), ("of no matter",)], [("text", "label"), *ROWS], [])

@@ -26,7 +26,7 @@ from handler.model import bundle as bundles
 from handler.model.bundle import Manifest
 from handler.model.classifier import Classifier
 from handler.model.prediction import ModelName
-from training.data.converted import as_json_lines, in_utf8, other_encoding
+from training.data.converted import as_json_lines, has_other_columns, in_utf8, other_encoding
 from training.data.formats.any_file import suffix_of
 from training.data.formats.encoding import spoken
 from training.data.formats.rows import Columns, Say, silent
@@ -119,20 +119,25 @@ def plan(files: list[Path], directory: Path, manifest: Manifest, options: Option
 
 
 def _reading(path: Path, usual: str, options: Options, say: Say) -> Reading:
-    """As in S3, if a file is of a format that is read there, and in UTF-8; else by way of what is."""
+    """As in S3, if a file is of a format that is read there, in UTF-8, with the column; else by way of what is."""
     try:
         layout = layout_of(path.name, options.text_column or usual, options.id_column)
     except Refused as error:
         if not suffix_of(path):
             raise InputError(f"{path}: {error}") from None
-        columns = Columns(text=options.text_column or None, label="")
-        rows = as_json_lines(path, columns, usual, options.id_column, say)
-        return Reading(Layout("jsonl", text_column=usual, id_column=options.id_column), lambda _: rows)
+        return _by_rows(path, usual, options, say)
+    if layout.format != "txt" and not options.text_column and has_other_columns(path, usual):
+        return _by_rows(path, usual, options, say)
     encoding = other_encoding(path)
     if not encoding:
         return Reading(layout, _pieces)
     say(f"{path.name} is read as {spoken(encoding)}")
     return Reading(layout._replace(gzip=False), lambda _: in_utf8(path, encoding))
+
+
+def _by_rows(path: Path, usual: str, options: Options, say: Say) -> Reading:
+    rows = as_json_lines(path, Columns(text=options.text_column or None, label=""), usual, options.id_column, say)
+    return Reading(Layout("jsonl", text_column=usual, id_column=options.id_column), lambda _: rows)
 
 
 def _place(output: Path) -> str:

@@ -10,7 +10,7 @@ from training.data.formats.columns import find
 from training.data.formats.encoding import MARKS, UTF8, encoding_of
 from training.data.formats.lines import lines
 from training.data.formats.packed import PIECE, opened
-from training.data.formats.rows import Columns, Say, simple
+from training.data.formats.rows import Columns, Say, silent, simple
 from training.errors import InputError
 
 
@@ -31,6 +31,19 @@ def other_encoding(path: Path) -> str:
     except InputError:
         return ""
     return "" if found == UTF8 else found
+
+
+def has_other_columns(path: Path, text: str) -> bool:
+    """Whether a table has no column of that name, and another one is plainly that of the texts."""
+    columns = Columns(label="")
+    try:
+        with opened(path) as file:
+            if text.encode() in file.readline(PIECE):
+                return False  # without a look at all of it
+        table = table_of(path, columns, silent)
+        return bool(table.names) and text not in table.names and bool(find(path, table, columns, silent))
+    except InputError:
+        return False
 
 
 def in_utf8(path: Path, encoding: str) -> Iterator[bytes]:

@@ -1,6 +1,10 @@
 """What people call the column with the texts and the one with the labels, in some languages."""
 
 import unicodedata
+from pathlib import Path
+
+from training.data.formats.rows import Columns
+from training.errors import InputError
 
 _TEXTS = """
 text texts content contents review reviews reviewtext reviewbody comment comments sentence message body document tweet
@@ -31,3 +35,9 @@ def called(names: tuple[str, ...], usual: str, known: frozenset[str]) -> str | N
         if found:
             return None
     return None
+
+
+def check_no_header(path: Path, first: tuple[str, ...], columns: Columns) -> None:
+    """Raises InputError if names are given for a file whose first row has the same ones."""
+    if columns.names and [plain(name) for name in first] == [plain(name) for name in columns.names]:
+        raise InputError(f"{path} has a header, which names the columns as --columns does; leave --columns out.")

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from training.data.formats.lines import chosen_encoding, lines
-from training.data.formats.names import plain
+from training.data.formats.names import check_no_header
 from training.data.formats.rows import Columns, Row, Say, Table
 from training.errors import InputError
 
@@ -40,8 +40,7 @@ def read_table(path: Path, encoding: str, columns: Columns, usual: str, say: Say
         return _rows(path, encoding, dialect, columns.names)
 
     first = _names(path, encoding, dialect)
-    if columns.names and [plain(name) for name in first] == [plain(name) for name in columns.names]:
-        raise InputError(f"{path} has a header, which names the columns as --columns does; leave --columns out.")
+    check_no_header(path, first, columns)
     return Table(columns.names or first, rows, may_be_data=not columns.names)
 
 

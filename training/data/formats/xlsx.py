@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.data.formats.names import LABELS, TEXTS, called
+from training.data.formats.names import LABELS, TEXTS, called, check_no_header
 from training.data.formats.packed import first_line, opened
 from training.data.formats.rows import Columns, Row, Say, Table, simple
 from training.errors import InputError
@@ -33,7 +33,10 @@ def read_xlsx(path: Path, columns: Columns, say: Say) -> Table:
     sheet = _sheet(path, headers, columns)
     if len(headers) > 1:
         say(f"{path.name}: the sheet {sheet!r} is read")
-    return Table(headers.get(sheet, ()), partial(_rows, path, sheet), "row", may_be_data=True)
+    first = headers.get(sheet, ())
+    check_no_header(path, first, columns)
+    names = columns.names or first
+    return Table(names, partial(_rows, path, sheet, columns.names), "row", may_be_data=not columns.names)
 
 
 def _check(path: Path) -> None:
@@ -107,12 +110,12 @@ def _filled(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
             yield number, cells
 
 
-def _rows(path: Path, title: str) -> Iterator[Row]:
+def _rows(path: Path, title: str, given: tuple[str, ...]) -> Iterator[Row]:
     if not title:
         return
     with _workbook(path) as book:
         rows = _filled(book[title])
-        names = ["" if cell is None else str(cell).strip() for cell in next(rows)[1]]
+        names = list(given) or ["" if cell is None else str(cell).strip() for cell in next(rows)[1]]
         looked = False
         for number, cells in rows:
             row = {name: simple(cell) for name, cell in zip(names, cells, strict=False) if name}
