@@ -65,6 +65,10 @@ def annotated(*labels: str, **more: Any) -> dict[str, Any]:
     return {"result": [choices(label) for label in labels], "was_cancelled": False, **more}
 
 
+def minimal(number: int, text: str, label: str) -> dict[str, Any]:
+    return {"id": number, "text": text, "sentiment": label, "annotation_id": 7, "lead_time": 1.5}
+
+
 SEVERAL = Columns(several=True)
 TRADITIONAL = [("物流很快，非常滿意", "好評"), ("味道難吃，非常失望", "差評"), ("價格太貴，包裝破損", "差評")]
 JAPANESE = [("とても良かったです", "良い"), ("配送が遅くて残念でした", "悪い"), ("また購入したいです", "良い")]
@@ -239,12 +243,30 @@ READ = {
     ),
     "Label Studio, JSON-MIN": Case(
         "a.json",
-        array(lambda t, x: {"id": 1, "text": t, "sentiment": x, "annotator": 1, "annotation_id": 2, "lead_time": 1.5}),
+        array(lambda t, x: {"id": t, "text": t, "sentiment": x, "annotator": 1, "annotation_id": 2, "lead_time": 1.5}),
+    ),
+    "Label Studio, JSON-MIN, three annotators": Case(
+        "a.json",
+        json.dumps([minimal(1, "a", "x"), minimal(2, "b", "y"), minimal(1, "a", "y"), minimal(1, "a", "x")]),
+        {"x": 1, "y": 1},
+    ),
+    "Label Studio, JSON-MIN, annotators that tie": Case(
+        "a.json",
+        json.dumps([minimal(1, "a", "x"), minimal(2, "b", "y"), minimal(1, "a", "y")]),
+        {"y": 1},
+        "1 tasks on which",
+    ),
+    "Prodigy, a label at a time": Case(
+        "a.jsonl",
+        jsonl(lambda t, x: {"text": t, "label": x, "answer": "accept"}, [("a", "x"), ("b", "y"), ("a", "y")]),
+        {"x|y": 1, "y": 1},
+        "",
+        SEVERAL,
     ),
     "Label Studio, JSON-MIN, several choices": Case(
         "a.json",
         array(lambda t, x: {"text": t, "s": {"choices": [x, "b"]}, "annotation_id": 2, "lead_time": 1.5}),
-        {"好评|b": 4, "差评|b": 4},
+        {"b|好评": 4, "b|差评": 4},
         "",
         SEVERAL,
     ),

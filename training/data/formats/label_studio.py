@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from training.data.formats.exported import TEXT, majority, row, say_left_out
 from training.data.formats.rows import Columns, Row, Say
@@ -21,23 +21,40 @@ def knows(record: Mapping[str, Any]) -> bool:
 def rows(path: Path, records: Iterator[Row], columns: Columns, say: Say) -> Iterator[Row]:
     """A row a task, with what most annotators chose; --label-column names one of several questions."""
     left_out: Counter[str] = Counter()
-    for number, record in records:
-        where = f"{path} item {number}"
-        if not _is_task(record):
-            yield number, _flat(where, record, columns)
-            continue
-        annotations: Any = record.get("annotations", record.get("completions"))
-        given = [one for one in annotations or [] if not (one.get("was_cancelled") or one.get("skipped"))]
-        if annotations and not given:
-            left_out["tasks that were skipped or cancelled"] += 1
-            continue
-        answers = [_choices(where, annotation, columns.label) for annotation in given]
+    for number, text, annotated, answers in _tasks(path, records, columns):
         labels, tied = majority(answer for answer in answers if answer)
         if tied:
             left_out["tasks on which as many annotators say one thing as another"] += 1
-            continue
-        yield number, row(_text(where, record["data"], columns.text), list(labels or ()))
+        elif annotated and not answers:
+            left_out["tasks that were skipped or cancelled"] += 1
+        else:
+            yield number, row(text, list(labels or ()))
     say_left_out(left_out, say)
+
+
+class _Answered(NamedTuple):
+    """A task: its text, whether anybody looked at it, and what each chose who did not skip it."""
+
+    number: int
+    text: object
+    annotated: bool
+    answers: list[tuple[str, ...]]
+
+
+def _tasks(path: Path, records: Iterator[Row], columns: Columns) -> Iterator[_Answered]:
+    flat: dict[object, _Answered] = {}
+    for number, record in records:
+        where = f"{path} item {number}"
+        if _is_task(record):
+            annotations = record.get("annotations", record.get("completions")) or []
+            given = [one for one in annotations if not (one.get("was_cancelled") or one.get("skipped"))]
+            answers = [_choices(where, annotation, columns.label) for annotation in given]
+            yield _Answered(number, _text(where, record["data"], columns.text), bool(annotations), answers)
+        else:
+            text, answer = _flat(where, record, columns)
+            task = flat.setdefault(record.get("id", number), _Answered(number, text, True, []))
+            task.answers.append(answer)
+    yield from flat.values()
 
 
 def _is_task(record: Mapping[str, Any]) -> bool:
@@ -79,7 +96,8 @@ def _text(where: str, data: Mapping[str, Any], name: str | None) -> object:
     return data[texts[0]]
 
 
-def _flat(where: str, record: Mapping[str, Any], columns: Columns) -> dict[str, object]:
+def _flat(where: str, record: Mapping[str, Any], columns: Columns) -> tuple[object, tuple[str, ...]]:
+    """The text and the answer of an annotation in JSON-MIN, where an answer is a string or has choices."""
     data = {key: value for key, value in record.items() if key not in _OWN}
     text = _text(where, data, columns.text)
     answers = {
@@ -88,7 +106,7 @@ def _flat(where: str, record: Mapping[str, Any], columns: Columns) -> dict[str, 
         if value is not text and (isinstance(value, str) or (isinstance(value, dict) and "choices" in value))
     }
     if columns.label:
-        return row(text, answers.get(columns.label))
+        return text, tuple(sorted(answers.get(columns.label, [])))
     if len(answers) > 1:
         raise InputError(f"{where} answers {_several(answers)}")
-    return row(text, next(iter(answers.values()), None))
+    return text, tuple(sorted(next(iter(answers.values()), [])))
