@@ -18,11 +18,12 @@ from support import ROOT
 
 from training.data.read import Example
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.memory import check_memory
 from training.encoders.prefix import prefix_of
 from training.encoders.pruning import prune
 from training.errors import InputError
 from training.families import get_family
-from training.families.encoder import check_memory, lengths, likelihood, start_from
+from training.families.encoder import lengths, likelihood, start_from
 from training.learning.tasks import Classify, Regress
 from training.shipping.quantized import float_tolerance
 
@@ -398,7 +399,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tune", ["0", "3", "-1", "body", "1.5", ""])
 def test_what_can_be_tuned_is_said(tmp_path: Path, tune: str) -> None:
-    with pytest.raises(InputError, match="is none of: head, all, or how many of the top 2 layers"):
+    with pytest.raises(InputError, match="is none of: none, head, all, or how many of the top 2 layers"):
         start_from(get_family("encoder"), open_checkpoint(write_checkpoint(tmp_path / "tiny")), tune)
 
 

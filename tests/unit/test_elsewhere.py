@@ -14,8 +14,8 @@ from support import ROOT
 from handler.model.bundle import Bundle, load
 from training.commands import batch
 from training.commands.serve import make_server
+from training.encoders import memory
 from training.errors import InputError
-from training.families import encoder
 from training.shipping import bundles
 
 
@@ -52,12 +52,12 @@ def test_windows_does_not_say_how_much_memory_is_free(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "resource", None)
     monkeypatch.delattr(os, "sysconf", raising=False)
 
-    assert encoder.available_bytes() == math.inf
+    assert memory.available_bytes() == math.inf
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no sysconf")
 def test_macos_says_how_much_memory_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "MEMINFO", tmp_path / "nothing")
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "nothing")
     pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 16384}
 
     def sysconf(name: str) -> int:
@@ -66,10 +66,10 @@ def test_macos_says_how_much_memory_there_is(tmp_path: Path, monkeypatch: pytest
         return pages[name]
 
     monkeypatch.setattr(os, "sysconf", sysconf)
-    assert encoder.available_bytes() == 16_384_000
+    assert memory.available_bytes() == 16_384_000
 
     pages.clear()
-    assert encoder.available_bytes() == math.inf
+    assert memory.available_bytes() == math.inf
 
 
 # --- names of files -------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def train(
         str | None,
         typer.Option(help="The pre-trained encoder to start from: a directory, or owner/name[@revision] of a hub."),
     ] = None,
-    tune: Annotated[str, typer.Option(help="What of an encoder is trained: head, all, or its top N layers.")] = "all",
+    tune: Annotated[
+        str, typer.Option(help="What of an encoder is trained: none, head, all, or its top N layers.")
+    ] = "all",
     layers: Annotated[
         int | None, typer.Option(min=1, help="Keep so many of an encoder's layers, the lower ones; else all.")
     ] = None,
@@ -116,7 +118,11 @@ def train(
     )
     plan = make_plan(options)
     status = messages.status("loading TensorFlow")
-    progress = Progress(lambda step: status.update(f"{step} …"), say, warn, Controls(_tell_epoch))
+
+    def step(said: str) -> None:
+        status.update(f"{said} …")
+
+    progress = Progress(step, say, warn, Controls(_tell_epoch, tell=step))
     data = read_data(options, plan.family, progress)
     with status:
         from training.run import run  # only now: whoever gave a wrong file need not wait for it

@@ -1,4 +1,4 @@
-"""A pre-trained encoder, fine-tuned, beside exact n-grams: `--checkpoint DIR`.
+"""A pre-trained encoder, fine-tuned or frozen, beside exact n-grams: `--checkpoint DIR`.
 
 logits = wide(x) + mix * (W mean(h) + b) over the vectors h of all tokens. The whole is trained with small steps (Devlin
 et al. 2019), or its top layers, or the head alone. The whole is trained twice from the same start, the second time
@@ -6,31 +6,34 @@ against disturbances, and the weights are averaged: two such encoders err differ
 other for their mean to be a good one (Wortsman et al. 2022, "Model soups"). The wide part is that of `hybrid`, on the
 encoder's tokens: what a word weighs in the training texts, which the encoder half forgets. The encoder's means,
 L2-normalised, are the bundle's embeddings: as fine-tuned, since the weights are there once.
+
+Frozen, the encoder is asked once about each text, and a head on what it says is found exactly: for few labels that is
+better than to descend, and takes a second.
 """
 
-import math
-import os
-import re
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from handler.model.activation import activate
 from training.encoders.checkpoint import Checkpoint
+from training.encoders.memory import available_bytes, check_memory
 from training.encoders.pruning import compare, prune
+from training.encoders.vectors import vectors_of
 from training.errors import InputError
 from training.learning.batches import predict
 from training.learning.calibrate import log_loss, temperature
+from training.learning.chosen_head import Vectors, choose, head_of
 from training.learning.fit import descend
-from training.learning.job import Family, Fitted, Job
+from training.learning.head import Head
+from training.learning.job import Family, Fitted, Job, Spec
 from training.learning.soft_labels import Distil
 from training.learning.tasks import Task
+from training.learning.wide_part import chosen_part
 
 # Self-attention costs the square of the length, and longer texts are rare.
 LONGEST = 256
@@ -43,32 +46,34 @@ DROPOUT = 0.1
 # How many times the deviation of the wide part the encoder's may have, and the room for n-grams.
 MIXES = (1.0, 1.5, 2.0, 3.0, 5.0)
 NGRAMS_BYTES = 1_000_000
-# Copies of the weights at the peak: model, gradients, the optimizer's averages, both trainings' and their mean,
-# SavedModel, what the converter makes of each function; and what all else takes. Measured on ai-edge-litert, with half
-# of the layers trained or fewer: 4.2 GB for MiniLM's 23 million weights, 8.4 GB for MPNet's 109.
-COPIES, BESIDES = 15, 3 * 10**9
-MEMINFO = Path("/proc/meminfo")
 
 
 class Pretrained(NamedTuple):
-    """A checked encoder, how many of its blocks are trained (None for all, 0 for none), and of how many pieces."""
+    """A checked encoder, how many of its blocks are trained (None for all, 0 for none), and of how many pieces.
+
+    A frozen one has a head that does not descend either.
+    """
 
     checkpoint: Checkpoint
     blocks: int | None
     pieces: int | None
+    frozen: bool = False
 
 
 def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | None = None) -> Family:
     """The family with an encoder to start from. Raises InputError if it cannot be tuned so, or memory is too little."""
     most = checkpoint.shape.blocks
-    if tune not in ("all", "head") and not (tune.isdecimal() and 1 <= int(tune) <= most):
-        raise InputError(f"--tune {tune!r} is none of: head, all, or how many of the top {most} layers to train.")
-    blocks = None if tune == "all" else 0 if tune == "head" else int(tune)
+    if tune not in ("all", "head", "none") and not (tune.isdecimal() and 1 <= int(tune) <= most):
+        raise InputError(f"--tune {tune!r} is none of: none, head, all, or how many of the top {most} layers to train.")
+    blocks = None if tune == "all" else 0 if tune in ("head", "none") else int(tune)
+    frozen = tune == "none"
     check_memory(checkpoint, available_bytes())
     return family._replace(
-        pretrained=Pretrained(checkpoint, blocks, pieces),
+        pretrained=Pretrained(checkpoint, blocks, pieces, frozen),
         max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
         lengths=partial(lengths, ends=checkpoint.ends),
+        epochs=0 if frozen else family.epochs,
+        crossed=frozen,
         learning_rate=HEAD_STEP if blocks == 0 else STEP_BY_WIDTH / checkpoint.shape.width,
     )
 
@@ -80,35 +85,6 @@ def keep_pieces(family: Family, texts: Sequence[str], held_out: Sequence[str]) -
     whole = family.pretrained.checkpoint
     pruned = prune(whole, texts, family.pretrained.pieces)
     return family._replace(pretrained=family.pretrained._replace(checkpoint=pruned)), compare(whole, pruned, held_out)
-
-
-def available_bytes() -> float:
-    """The memory that this process may still take: what is free, or its own limit.
-
-    macOS says only how much there is at all, and Windows does not say it to Python: infinite.
-    """
-    if sys.platform == "win32":
-        return math.inf
-    import resource
-
-    free = math.inf
-    if MEMINFO.exists() and (found := re.search(r"^MemAvailable:\s+(\d+)", MEMINFO.read_text(encoding="ascii"), re.M)):
-        free = int(found[1]) * 1024
-    else:
-        with suppress(ValueError, OSError):  # some versions of macOS do not say even that
-            free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return min(free, math.inf if limit == resource.RLIM_INFINITY else limit)
-
-
-def check_memory(checkpoint: Checkpoint, available: float) -> None:
-    """Raises InputError if training the encoder takes more memory than there is."""
-    needed = 4 * checkpoint.parameters * COPIES + BESIDES
-    if needed > available:
-        raise InputError(
-            f"Training this encoder of {checkpoint.parameters / 1e6:.0f} million weights takes about "
-            f"{needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free; use a smaller checkpoint."
-        )
 
 
 def lengths(max_tokens: int, ends: int) -> list[int]:
@@ -130,13 +106,62 @@ def fit(job: Job) -> Fitted:
     if job.family.pretrained is None:
         raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")
     encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
+    if job.family.pretrained.frozen:
+        return beside_frozen(job, encoder, asking(job, encoder))
     train_top(encoder.blocks, job.family.pretrained.blocks)
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
     reader = Adversarial(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
     fitted = train_reader(job, reader, encoder)._replace(embedder=encoder.embed)
     measure_inputs(encoder.pooled, job.train.ids)
-    most = job.spec.vocabulary + NGRAMS_BYTES // hybrid.ngram_bytes(job.spec)
-    return hybrid.beside_ngrams(job, fitted, most, MIXES, partial(likelihood, job.task))
+    return hybrid.beside_ngrams(job, fitted, most_ngrams(job.spec), MIXES, partial(likelihood, job.task))
+
+
+def most_ngrams(spec: Spec) -> int:
+    """How many n-grams there is room for, tokens included."""
+    from training.families import hybrid
+
+    return spec.vocabulary + NGRAMS_BYTES // hybrid.ngram_bytes(spec)
+
+
+def asking(job: Job, encoder: Any) -> Vectors:
+    """What asks the encoder about token ids, and remembers what it said; its inputs are measured meanwhile."""
+    import tensorflow as tf
+
+    from training.encoders.transformer import measure_inputs
+
+    measure_inputs(encoder.pooled, job.train.ids)
+    embed = tf.function(encoder.embed, input_signature=[tf.TensorSpec((None, None), tf.int32)])
+    return lambda ids: vectors_of(job.family.pretrained.checkpoint, embed, ids, job.controls.tell)
+
+
+def beside_frozen(job: Job, encoder: Any, vectors: Vectors) -> Fitted:
+    """A head on the frozen encoder, and the n-grams, as answers on texts left out say; `again`, with what they said."""
+    from training.families import hybrid
+
+    part = chosen_part(job, most_ngrams(job.spec))
+    settings, answered = dict(job.settings), None
+    if not settings:
+        beside = part.crossed.logits if part.crossed else part.scores if job.dev.ids else None
+        mix = choose(job, vectors, beside, partial(credit, job.task))
+        settings, answered = part.setting._asdict() | {"head_cost": mix.cost, "ngrams_weight": mix.ngrams}, mix.crossed
+    head = head_of(job.task, vectors(job.train.ids), job.train.targets, settings["head_cost"])
+    model = headed(encoder.embed, head)
+    if weight := settings["ngrams_weight"]:
+        louder = part.wide._replace(weights=weight * part.wide.weights, bias=weight * part.wide.bias)
+        model = hybrid.combine(part.dictionary, louder, model, 1.0)
+    again = partial(beside_frozen, encoder=encoder, vectors=vectors)
+    return Fitted(model, [], settings, embedder=encoder.embed, again=again, crossed=answered)
+
+
+def headed(embed: Any, head: Head) -> Any:
+    """The graph of a head on an encoder's: token ids -> logits [batch, out]."""
+    import keras
+    from keras import ops
+
+    centre, kernel, bias = (np.asarray(part, np.float32) for part in head)
+    apart = ops.expand_dims(embed.output - centre, 2)
+    # By single products: one of matrices would be rounded to bytes, and what tells texts apart is small.
+    return keras.Model(embed.input, ops.sum(apart * kernel, axis=1) + bias)
 
 
 def likelihood(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> float:
@@ -148,6 +173,14 @@ def likelihood(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> float
         return task.score(logits, targets)
     scale = temperature(logits, targets, task.activation)
     return -log_loss(activate(logits, task.activation, scale), targets)
+
+
+def credit(task: Task, logits: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each answer [n] what `likelihood` is of all."""
+    if task.activation not in ("sigmoid", "softmax", "independent"):
+        return task.rightness(logits, targets)
+    predicted = activate(logits, task.activation, temperature(logits, targets, task.activation))
+    return np.array([-log_loss(predicted[i : i + 1], targets[i : i + 1]) for i in range(len(targets))])
 
 
 def train_reader(job: Job, reader: Any, encoder: Any) -> Fitted:

@@ -60,13 +60,14 @@ class Controls(NamedTuple):
     """How training may be watched and stopped.
 
     `deadline` is a time.monotonic(); `log_directory` gets TensorBoard events; `checkpoint` is a directory that keeps
-    the state after each epoch, so that the same training goes on from there.
+    the state after each epoch, so that the same training goes on from there. `tell` is told how far long work is.
     """
 
     on_epoch: Callable[[int, dict[str, float]], None]
     deadline: float = float("inf")
     log_directory: Path | None = None
     checkpoint: Path | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 class Job(NamedTuple):

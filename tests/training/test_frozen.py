@@ -1,0 +1,141 @@
+"""A frozen encoder: asked once about each text, whatever is trained on it; and a training by name, from a local hub."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoints import CHARACTERS, write_checkpoint
+from command import fenlei
+from hub import COMMIT, LocalHub
+
+from handler.model.bundle import load
+from training.encoders.checkpoint import Checkpoint, open_checkpoint
+from training.encoders.pruning import prune
+from training.encoders.vectors import cache_directory, vectors_of
+
+TEXTS = [[5, 6, 7], [8], [5, 6], [5, 6, 7], [9, 10, 11, 12]]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return cache_directory() / "vectors"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Checkpoint:
+    return open_checkpoint(write_checkpoint(tmp_path / "tiny"))
+
+
+class Asked:
+    """Says of a text the sum of its tokens and their number, and counts texts; `patience` is for so many batches."""
+
+    def __init__(self, patience: float = float("inf")) -> None:
+        self.texts, self.patience = 0, patience
+
+    def __call__(self, ids: Any) -> np.ndarray:
+        if self.patience <= 0:
+            raise KeyboardInterrupt
+        self.patience -= 1
+        self.texts += len(ids)
+        return np.stack([ids.sum(axis=1), (ids > 0).sum(axis=1)], axis=1).astype(np.float32)
+
+
+def expected(texts: list[list[int]]) -> list[list[float]]:
+    return [[sum(row), len(row)] for row in texts]
+
+
+def test_each_text_is_asked_about_once_also_by_a_second_training(tiny: Checkpoint) -> None:
+    first, second = Asked(), Asked()
+    told: list[str] = []
+
+    assert vectors_of(tiny, first, TEXTS, told.append).tolist() == expected(TEXTS)
+    assert vectors_of(tiny, second, [*TEXTS, [13]], told.append).tolist() == expected([*TEXTS, [13]])
+
+    assert (first.texts, second.texts) == (4, 1)
+    assert told[-1] == "the encoder reads 5 texts: 5 done"
+
+
+def test_what_was_said_before_an_interruption_is_not_asked_again(
+    tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN batches of one text, each of which is kept at once
+    monkeypatch.setattr("training.encoders.vectors.BATCH_TOKENS", 1)
+    monkeypatch.setattr("training.encoders.vectors.BATCHES_AT_ONCE", 1)
+    with pytest.raises(KeyboardInterrupt):
+        vectors_of(tiny, Asked(patience=2), TEXTS, lambda _: None)
+
+    again = Asked()
+    assert vectors_of(tiny, again, TEXTS, lambda _: None).tolist() == expected(TEXTS)
+    assert again.texts == 2
+
+
+def test_pruning_changes_ids_and_not_what_is_known(tiny: Checkpoint) -> None:
+    text = "我喜欢编程"
+    pruned = prune(tiny, [text], 1)
+    before, after = (c.tokenizer.encode(text, add_special_tokens=False).ids for c in (tiny, pruned))
+    assert before != after
+
+    vectors_of(tiny, Asked(), [before], lambda _: None)
+    asked = Asked()
+    vectors_of(pruned, asked, [after], lambda _: None)
+
+    assert asked.texts == 0
+
+
+def test_another_encoder_is_asked_itself(tiny: Checkpoint, tmp_path: Path) -> None:
+    lower = open_checkpoint(tmp_path / "tiny", layers=1)
+    other = open_checkpoint(write_checkpoint(tmp_path / "other", seed=1))
+    vectors_of(tiny, Asked(), TEXTS, lambda _: None)
+
+    for checkpoint in (lower, other):
+        asked = Asked()
+        vectors_of(checkpoint, asked, TEXTS, lambda _: None)
+        assert asked.texts == 4
+
+
+def test_where_nothing_can_be_kept_all_is_asked(tiny: Checkpoint, cache: Path) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text("no directory", encoding="utf-8")
+
+    for _ in range(2):
+        asked = Asked()
+        assert vectors_of(tiny, asked, TEXTS, lambda _: None).tolist() == expected(TEXTS)
+        assert asked.texts == 4
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[LocalHub]:
+    with LocalHub({"me/tiny": write_checkpoint(tmp_path / "on-the-hub", "xlm-roberta", longest=16)}) as hub:
+        yield hub
+
+
+def test_a_frozen_encoder_by_name_learns_from_few_texts(
+    hub: LocalHub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN two labels whose texts are of different characters
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    random = np.random.default_rng(0)
+    halves = list(CHARACTERS[:60]), list(CHARACTERS[60:])
+    rows = [(i % 2, "".join(random.choice(halves[i % 2], 8))) for i in range(60)]
+    for name, part in (("train", rows[:40]), ("test", rows[40:])):
+        content = "".join(f"{'AB'[label]}\t{text}\n" for label, text in part)
+        (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
+
+    ran = fenlei(
+        "train", tmp_path / "train.tsv", "--test", tmp_path / "test.tsv", "--columns", "label,text",
+        "--checkpoint", "me/tiny@main", "--tune", "none", "--layers", "1", "--pieces", "100",
+        "-o", tmp_path / "model", "--json",
+    )  # fmt: skip
+
+    assert ran.status == 0, ran.errors
+    manifest, result = load(tmp_path / "model").manifest, ran.json()
+    assert (manifest.data["checkpoint"], manifest.data["checkpoint_commit"]) == ("me/tiny", COMMIT)
+    assert result["metrics"]["accuracy"] >= 0.9
+    assert result["settings"]["pieces"] < result["settings"]["pieces_of_the_checkpoint"]
+    assert result["settings"]["unknown_tokens"] == 0
+    assert {"head_cost", "ngrams_weight"} <= result["settings"].keys()
+    assert len(list(cache.glob("*.sqlite"))) == 1
