@@ -48,5 +48,5 @@ def ridge(train: list[Example], test: list[Example]) -> float:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    model = make_pipeline(tf_idf(chinese=False), Ridge(1.0)).fit([e.text for e in train], numbers(train))
+    model = make_pipeline(tf_idf(chinese=False, least=2), Ridge(1.0)).fit([e.text for e in train], numbers(train))
     return r_squared(numbers(test), model.predict([e.text for e in test]))
