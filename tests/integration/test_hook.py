@@ -14,10 +14,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from cloud import IN, Cloud
 from support import Start, write_bundle
 
-from handler.model.bundle import Bundle
+from handler.model.bundle import Bundle, load
 from handler.model.interpreter import Interpreter
+from handler.model.pointer import Place
+from training.shipping import registry
 
 EVENT = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"}
 
@@ -151,13 +154,29 @@ def test_golden_texts_without_labels_pass_with_a_warning(
     assert "do not name their labels" in log
 
 
+def test_both_versions_that_a_registry_names_are_replayed(
+    aws: Cloud, bundle: Bundle, bundle_path: Path, tmp_path: Path, verdict_on: Callable[..., tuple[str, str]]
+) -> None:
+    where = Place(IN, "models/")
+    other = load(write_bundle(tmp_path / "other", bundle, threshold=0.91))
+    registry.publish(where, bundle, 100, {}, registry.find(where))
+    registry.publish(where, other, 50, {}, registry.find(where))
+
+    keys = {name: value for name, value in aws.environment.items() if name.startswith("AWS_") and "URL" not in name}
+    status, log = verdict_on(bundle_path, MODEL_REGISTRY=str(where), AWS_ENDPOINT_URL_S3=aws.url, **keys)
+
+    assert status == "Succeeded", log
+    assert log.count('"mean_difference":') == 2
+    assert all(one.manifest.version in log for one in (bundle, other))
+
+
 @pytest.fixture
 def verdict_on(start: Start, codedeploy: CodeDeploy, tmp_path: Path) -> Callable[..., tuple[str, str]]:
     """`verdict_on(bundle)` deploys it in hook and new version; gives what CodeDeploy heard, and the hook's log."""
 
-    def ask(bundle: Path, serving: Path | None = None) -> tuple[str, str]:
+    def ask(bundle: Path, serving: Path | None = None, **more: str) -> tuple[str, str]:
         log = tmp_path / "hook.log"
-        with start(serving or bundle, tmp_path / "new.log") as new:
+        with start(serving or bundle, tmp_path / "new.log", **more) as new:
             environment = {
                 "NEW_VERSION": "function",
                 "AWS_ENDPOINT_URL_LAMBDA": f"http://{new.address}",
@@ -166,7 +185,7 @@ def verdict_on(start: Start, codedeploy: CodeDeploy, tmp_path: Path) -> Callable
                 "AWS_SECRET_ACCESS_KEY": "testing",
                 "AWS_DEFAULT_REGION": "eu-central-1",
             }
-            with start(bundle, log, "handler.hook.lambda_handler", **environment) as hook:
+            with start(bundle, log, "handler.hook.lambda_handler", **environment | more) as hook:
                 answered = hook.invoke(EVENT)
         (said,) = codedeploy.verdicts
         assert said == {"deploymentId": "d-1", "lifecycleEventHookExecutionId": "e-1", "status": answered["status"]}
