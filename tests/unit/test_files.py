@@ -497,6 +497,11 @@ REFUSED = {
     "Label Studio, two texts": Case(
         "a.json", array(lambda t, x: {**task("", annotated(x)), "data": {"a": t, "b": t}}), said="--text-column"
     ),
+    "Label Studio, and then something else": Case(
+        "a.json",
+        json.dumps([task("a", annotated("x")), {"data": {"text": "b"}, "annotations": [1]}]),
+        said="Label Studio does at first",
+    ),
     "doccano, parts of texts": Case(
         "a.jsonl", '{"text": "a", "label": [[0, 1, "X"]]}\n', said="labels of parts of a text"
     ),
@@ -585,6 +590,33 @@ def test_any_bytes_are_read_or_refused_but_never_crash(
     said = str(path)
     try:
         read(path)
+    except InputError as error:
+        said = str(error)
+    assert str(path) in said
+
+
+# The words of labelling tools, in any order and depth: some of it is an export, and most of it nearly one.
+WORDS = """
+text label labels data annotations completions result value choices from_name was_cancelled id lead_time annotation_id
+responses fields inputs status annotation prediction tone.responses tone.responses.status answer accept cats source
+source-ref job-metadata class-name class-map failure-reason columns index submitted discarded x
+"""
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.sampled_from(WORDS.split()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS.split()), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JSON, max_size=3), st.sampled_from([None, "text", "label", "tone"]), st.booleans())
+def test_any_json_is_read_or_refused_but_never_crashes(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], name: str | None, several: bool
+) -> None:
+    path = write(tmp_path_factory.getbasetemp(), "any.json", json.dumps(values))
+    columns = Columns(label=name, text=name, several=several)
+    said = str(path)
+    try:
+        read(path, columns, Missing.DROP)
     except InputError as error:
         said = str(error)
     assert str(path) in said

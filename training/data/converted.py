@@ -66,6 +66,6 @@ def as_json_lines(path: Path, columns: Columns, text: str, identity: str, say: S
             value = row.get(found.text)
             told = "" if value is None else str(value) if isinstance(value, int | float) else value
             line = {text: told} | ({identity: simple(row[identity])} if identity in row else {})
-            yield json.dumps(line).encode() + b"\n"
+            yield json.dumps(line, default=str).encode() + b"\n"
 
     return encoded()

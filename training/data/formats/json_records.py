@@ -35,7 +35,9 @@ def read_json(path: Path, columns: Columns, say: Say) -> Table:
     head = [record for _, record in islice(rows(), LOOKED_AT)]
     tool = tools.tool_of(head[0]) if head else None
     if tool:
-        return Table((TEXT, LABEL), lambda: tool.rows(path, rows(), columns, say), unit, nothing_to_find=True)
+        return Table(
+            (TEXT, LABEL), lambda: tools.exported(tool, path, rows(), columns, say), unit, nothing_to_find=True
+        )
     return Table(tuple(dict.fromkeys(name for record in head for name in record)), rows, unit)
 
 
@@ -87,7 +89,13 @@ def _one(path: Path, source: Source) -> Iterator[tuple[int, Any]]:
     """What one object stands for: itself, the array in it, or rows, as pandas writes columns."""
     whole = "".join(source())
     value = _loads(whole, str(path)) if whole.strip(BLANK) else {}
-    yield from enumerate(_records(value), 1)
+    try:
+        records = _records(value)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise InputError(
+            f"{path} is not JSON of texts and labels: give an object a line, or an array of them."
+        ) from None
+    yield from enumerate(records, 1)
 
 
 def _records(value: Any) -> list[Any]:
