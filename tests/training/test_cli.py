@@ -339,6 +339,7 @@ BAD_CALLS = {
     "an output that is there": (["train", "four.csv", "-o", "bundle"], "bundle exists already"),
     "an output that is no bundle": (["train", "four.csv", "-o", "four.csv", "--force"], "four.csv is not a bundle"),
     "an output inside a file": (["train", "four.csv", "-o", "four.csv/out"], "cannot be written"),
+    "a precision that cannot be shown": (["train", "four.csv", "--precision", "1"], "Invalid value for '--precision'"),
     "a negative seed": (["train", "four.csv", "--seed", "-1"], "Invalid value for '--seed'"),
     "a state that is a file": (["train", "four.csv", "--resume", "four.csv"], "choose another --resume"),
     "events inside a file": (["train", "four.csv", "--log-directory", "four.csv/x"], "choose another --log-directory"),
