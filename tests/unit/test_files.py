@@ -108,6 +108,10 @@ READ = {
         {"yes": 4, "no": 4},
         "semicolons",
     ),
+    "Excel's hint of what separates": Case(
+        "a.csv", "sep=;\r\n" + table([("text", "label"), *ENGLISH], ";", "\r\n"), {"yes": 4, "no": 4}, "has semicolons"
+    ),
+    "a separator too many in each row": Case("a.csv", csv().replace("评\n", "评,\n")),
     "tabs in a .csv": Case("a.csv", table([("text", "label"), *ROWS], "\t"), said="has tabs"),
     "commas in a .tsv": Case("a.tsv", csv(), said="has commas"),
     "tabs in a .txt": Case("a.txt", table([("text", "label"), *ROWS], "\t")),

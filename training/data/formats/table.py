@@ -14,6 +14,8 @@ from training.errors import InputError
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 # So many rows tell what separates.
 SAMPLE_ROWS = 50
+# With which Excel says in the first line what separates.
+_HINT = re.compile(r'"?sep=(.)"?')
 _FIELD = r'(?:"(?:[^"]|"")*+"|[^"\t\r\n]*+)'
 _RECORD = re.compile(rf"{_FIELD}(?:\t{_FIELD})*+")
 
@@ -34,7 +36,7 @@ def read_table(path: Path, encoding: str, columns: Columns, usual: str, say: Say
     separator = _separator(path, encoding, usual)
     if separator != usual:
         say(f"{path.name} has {SEPARATORS[separator]} between its columns")
-    dialect = _dialect(separator, separator != "\t" or _quoted(lines(path, encoding)))
+    dialect = _dialect(separator, separator != "\t" or _quoted(_lines(path, encoding)))
 
     def rows() -> Iterator[Row]:
         return _rows(path, encoding, dialect, columns.names)
@@ -53,10 +55,16 @@ def _dialect(separator: str, quotes: bool) -> type[csv.Dialect]:
     return Dialect
 
 
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """The lines, with an empty one in place of a hint of Excel's."""
+    for number, line in enumerate(lines(path, encoding), 1):
+        yield "\n" if number == 1 and _HINT.fullmatch(line.rstrip("\r\n")) else line
+
+
 def _separator(path: Path, encoding: str, usual: str) -> str:
     for separator in (usual, *(other for other in SEPARATORS if other != usual)):
         try:
-            sample = islice(csv.reader(lines(path, encoding), _dialect(separator, separator != "\t")), SAMPLE_ROWS)
+            sample = islice(csv.reader(_lines(path, encoding), _dialect(separator, separator != "\t")), SAMPLE_ROWS)
             widths = {len(row) for row in sample if row}
         except csv.Error:
             continue
@@ -85,24 +93,24 @@ def _quoted(source: Iterable[str]) -> bool:
 
 def _names(path: Path, encoding: str, dialect: type[csv.Dialect]) -> tuple[str, ...]:
     try:
-        return tuple(name.strip() for name in next(csv.reader(lines(path, encoding), dialect), []))
+        return tuple(name.strip() for name in next(filter(None, csv.reader(_lines(path, encoding), dialect)), []))
     except csv.Error as error:
         raise InputError(f"{path} line 1 is no header: {error}.") from None
 
 
 def _rows(path: Path, encoding: str, dialect: type[csv.Dialect], names: tuple[str, ...]) -> Iterator[Row]:
-    reader = csv.reader(lines(path, encoding), dialect)
+    reader = csv.reader(_lines(path, encoding), dialect)
     try:
-        names = names or tuple(name.strip() for name in next(reader, []))
+        names = names or tuple(name.strip() for name in next(filter(None, reader), []))
         for row in reader:
             if not any(row):
                 continue
-            if len(row) != len(names):
+            if len(row) < len(names) or any(row[len(names) :]):
                 raise InputError(
                     f"{path} line {reader.line_num} has {len(row)} fields instead of {len(names)}; "
                     "check its separators and quotes."
                 )
-            yield reader.line_num, dict(zip(names, row, strict=True))
+            yield reader.line_num, dict(zip(names, row, strict=False))
     except csv.Error as error:
         raise InputError(
             f"{path} line {reader.line_num} is not valid {'TSV' if dialect.delimiter == chr(9) else 'CSV'}: {error}."
