@@ -1,7 +1,7 @@
-"""An agent's side of /mcp, by the protocol's own client: python mcp_client.py URL KEY MODE, run by .envs/mcp.
+"""An agent's side of /mcp, by the protocol's own client: python mcp_client.py URL KEY MODE..., run by .envs/mcp.
 
-It connects, lists the tools and calls each of them, and prints what came of it as JSON. MODE is the client's: `auto`
-asks what the server speaks, `legacy` begins with a handshake, and a version is spoken without asking.
+It connects, lists the tools and calls each of them, and prints what came of it as JSON, by mode. A MODE is the
+client's: `auto` asks what the server speaks, `legacy` begins with a handshake, a version is spoken without asking.
 """
 
 import asyncio
@@ -39,7 +39,5 @@ async def asked(url: str, key: str, mode: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(asyncio.run(asked(*sys.argv[1:]))))
-    except Exception as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    url, key, *modes = sys.argv[1:]
+    print(json.dumps({mode: asyncio.run(asked(url, key, mode)) for mode in modes}))

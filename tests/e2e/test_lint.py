@@ -16,7 +16,7 @@ from support import ROOT
 
 pytest.importorskip("samtranslator")
 
-from stacks import SETS, stack
+from stacks import SETS, settings, stack
 
 CFN_LINT, CHECKOV = SAM.parent / "cfn-lint", ROOT / ".envs/checkov/bin/checkov"
 # Wants a key of one's own for queues, logs and environments; AWS's encrypt them unless KmsKeyArn is given.
@@ -24,10 +24,10 @@ WITHOUT_A_KEY = {"CKV_AWS_27", "CKV_AWS_158", "CKV_AWS_173"}
 
 
 def write(folder: Path, sets: list[str] = SETS, changed: dict[str, Any] | None = None) -> list[Path]:
-    """A file a stack: those of each environment, and those with every option."""
+    """A file a stack: those of each environment, and those with every option; what is in them once if it is alike."""
     found = []
     for name in sets:
-        for one in stack(name).nested():
+        for one in stack(name).nested() if name in (*settings(), "options") else [stack(name)]:
             found.append(folder / f"{name}-{Path(one.path).stem}.json")
             settled = one.settled | {"Resources": one.settled["Resources"] | (changed or {})}
             found[-1].write_text(json.dumps(settled), encoding="utf-8")
