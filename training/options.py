@@ -11,6 +11,7 @@ from training.encoders.hub import open_named
 from training.errors import InputError
 from training.families import get_family
 from training.families.encoder import start_from
+from training.learning.class_weights import check_class_weight
 from training.learning.job import Family
 from training.learning.plan import Plan
 from training.learning.tasks import check_task
@@ -60,6 +61,7 @@ class Options(NamedTuple):
     refit: bool
     seed: int
     precision: float
+    class_weight: str
     quantization: str
     all_quantizations: bool
     name: str
@@ -103,6 +105,7 @@ def make_plan(options: Options) -> Plan:
         clusters=options.clusters,
         text_column=texts.columns.text or "text",
         precision=options.precision,
+        class_weight=check_class_weight(options.class_weight, options.task, options.multi_label),
     )
 
 

@@ -70,6 +70,8 @@ def train(plan: Plan, splits: Splits, progress: Progress, learned: Learned | Non
     task, read = learned.task, learned.read
     logits, targets = _unseen(plan, learned, progress)
     fitted, trained_on = _on_all(plan, learned, progress)
+    if fitted.remark:
+        progress.say(fitted.remark)
     model = restore_scale(fitted.model, task)
     seconds = learned.seconds + time.perf_counter() - started
 

@@ -28,6 +28,7 @@ def options(tmp_path: Path) -> Options:
         refit=True,
         seed=0,
         precision=0.9,
+        class_weight="auto",
         quantization="dynamic",
         all_quantizations=False,
         name="",
@@ -59,6 +60,19 @@ def test_a_named_data_set_is_the_source(options: Options) -> None:
     plan = make_plan(options._replace(texts=TEXTS._replace(file=None, dataset="reviews-zh"), name="mine"))
 
     assert (plan.name, plan.source) == ("mine", "reviews-zh")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"class_weight": "heavy"}, "There is no --class-weight 'heavy'; there is: auto, balanced, none"),
+        ({"class_weight": "balanced", "task": "regress"}, "--class-weight balanced is for one label a text"),
+        ({"class_weight": "none", "multi_label": True}, "--class-weight none is for one label a text"),
+    ],
+)
+def test_a_class_weight_that_cannot_be_is_refused(options: Options, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        make_plan(options._replace(**changes))
 
 
 def test_a_recipe_is_as_suits_the_family_but_for_what_is_given(options: Options) -> None:

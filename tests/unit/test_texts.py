@@ -37,6 +37,7 @@ def told(file: Path, **texts: Any) -> Told:
         refit=True,
         seed=0,
         precision=0.9,
+        class_weight="auto",
         quantization="dynamic",
         all_quantizations=False,
         name="",

@@ -80,6 +80,9 @@ def train(
     precision: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="The share of certain answers that should be right.")
     ] = 0.9,
+    class_weight: Annotated[
+        str, typer.Option(help="auto, balanced (each label counts the same) or none (each text does)")
+    ] = "auto",
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model on one Python.")
     ] = 0,
@@ -107,6 +110,7 @@ def train(
         refit=refit,
         seed=seed,
         precision=precision,
+        class_weight=class_weight,
         quantization=quantize,
         all_quantizations=all_quantizations,
         name=name,

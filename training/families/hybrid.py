@@ -27,16 +27,16 @@ BIGRAMS = 20_000
 CHARACTERS_WIDTH, BIGRAMS_WIDTH, FILTERS = 64, 32, 96
 MIXES = (0.0, 0.25, 0.5, 0.75, 1.0)
 EPOCHS_OF_MANY = 6
+TEXTS_A_LABEL = 64
+# Where labels are so many that MODEL_BYTES would hold fewer n-grams, the model is larger, up to LARGEST_BYTES.
+LEAST_NGRAMS, LARGEST_BYTES = 30_000, 40_000_000
 
 Criterion = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
 def fit(job: Job) -> Fitted:
-    """Trains the deep part, and adds the wide part. Many texts take fewer epochs, and refits leave the deep part.
-
-    Few texts have the wide part alone: up to 1,600 the deep part added nothing, on three sets.
-    """
-    if few(job) and not job.dev.ids and not job.settings:
+    """Trains the deep part, and adds the wide part. Many texts take fewer epochs, and refits leave the deep part."""
+    if wide_suffices(job):
         return wide_only(job)
     enough = many(job)
     if enough:
@@ -44,6 +44,14 @@ def fit(job: Job) -> Fitted:
     deep = descend(job, deep_model(job.spec, learn_bigrams(job)))
     fitted = beside_ngrams(job, deep, most_ngrams(job.spec))
     return fitted if enough else fitted._replace(again=None)
+
+
+def wide_suffices(job: Job) -> bool:
+    """Whether the texts are too few for a deep part: up to 1,600, or 64 a label, it added nothing, on three sets."""
+    if job.settings:
+        return "deep_weight" not in job.settings
+    rare = job.spec.width > 1 and len(job.train.ids) < job.spec.width * TEXTS_A_LABEL
+    return rare or (few(job) and not job.dev.ids)
 
 
 def beside_ngrams(
@@ -61,6 +69,7 @@ def beside_ngrams(
         model=combine(part.dictionary, part.wide, deep.model, settings["deep_weight"]),
         settings=settings,
         again=lambda job: beside_ngrams(job, deep, most),
+        remark=remark(job.spec, part.dictionary),
     )
 
 
@@ -68,13 +77,28 @@ def wide_only(job: Job) -> Fitted:
     """The wide part by itself: the family `linear`."""
     part = chosen_part(job, most_ngrams(job.spec))
     model = combine(part.dictionary, part.wide, None, 0.0)
-    return Fitted(model, [], part.setting._asdict(), crossed=part.crossed)
+    said = remark(job.spec, part.dictionary)
+    return Fitted(model, [], part.setting._asdict(), crossed=part.crossed, remark=said)
 
 
 def most_ngrams(spec: Spec) -> int:
     """How many n-grams there is room for, tokens included."""
     fixed = spec.vocabulary * (CHARACTERS_WIDTH + EMBEDDING_WIDTH) + BIGRAMS * (BIGRAMS_WIDTH + 4) + 150_000
-    return (MODEL_BYTES - fixed) // ngram_bytes(spec)
+    room = (MODEL_BYTES - fixed) // ngram_bytes(spec)
+    return max(room, min(spec.vocabulary + LEAST_NGRAMS, LARGEST_BYTES // ngram_bytes(spec)))
+
+
+def remark(spec: Spec, dictionary: NgramDictionary) -> str:
+    """What is to be said where labels are so many that the model is larger than others, or has no room for n-grams."""
+    if most_ngrams(spec) <= spec.vocabulary:
+        return (
+            f"with a weight for each of {spec.width:,} labels, {LARGEST_BYTES / 1e6:.0f} MB have no room for n-grams "
+            "of several tokens; fewer labels would be told apart better"
+        )
+    size, kept = dictionary.rows * ngram_bytes(spec), dictionary.rows - spec.vocabulary
+    if size <= MODEL_BYTES:
+        return ""
+    return f"{kept:,} n-grams and a weight of each for {spec.width:,} labels make the model {size / 1e6:.0f} MB large"
 
 
 def ngram_bytes(spec: Spec) -> int:

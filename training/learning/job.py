@@ -96,7 +96,8 @@ class Fitted(NamedTuple):
     A job with those settings and no development texts trains the same kind of model without choosing anew. `embedder`
     is the model's own way to embed, if it has one: token ids -> L2-normalised vectors [batch, width]. `again` is how a
     family that is not to start anew takes such a job. `crossed` are answers on the training texts by models that were
-    trained without them, where there are no development texts: settings were chosen by them.
+    trained without them, where there are no development texts: settings were chosen by them. `remark` is
+    what the user should be told.
     """
 
     model: Any
@@ -105,3 +106,4 @@ class Fitted(NamedTuple):
     embedder: Any = None
     again: Any = None
     crossed: OutOfFold | None = None
+    remark: str = ""

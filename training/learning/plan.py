@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     text_column: str = "text"
     answers: SoftLabels | None = None
     precision: float = 0.9
+    class_weight: str = "auto"
 
 
 class Progress(NamedTuple):
@@ -48,5 +49,5 @@ def make_task(plan: Plan, splits: Splits) -> Task:
     if plan.multi_label:
         return MultiLabel(splits.labels)
     if plan.answers:
-        return Distil(splits.labels, plan.answers)
-    return Classify(splits.labels)
+        return Distil(splits.labels, plan.answers, plan.class_weight)
+    return Classify(splits.labels, plan.class_weight)

@@ -22,8 +22,8 @@ class Distil(Classify):
 
     exact = True
 
-    def __init__(self, labels: Sequence[str], answers: SoftLabels) -> None:
-        super().__init__(labels)
+    def __init__(self, labels: Sequence[str], answers: SoftLabels, class_weight: str = "auto") -> None:
+        super().__init__(labels, class_weight)
         self.row = {text: len(labels) + i for i, text in enumerate(answers)}
         self.table = np.vstack([np.eye(len(labels), dtype=np.float32), *answers.values()])
 
@@ -38,6 +38,12 @@ class Distil(Classify):
 
     def importance(self, targets: NDArray[np.int64]) -> NDArray[np.float32]:
         return super().importance(self.table[targets].argmax(axis=1))
+
+    def weighs(self, targets: NDArray[np.int64]) -> bool:
+        return super().weighs(self.table[targets].argmax(axis=1))
+
+    def balance(self, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        return super().balance(self.table[targets].argmax(axis=1))
 
     def signs(self, targets: NDArray[np.int64]) -> NDArray[np.float64]:
         """Half the log-odds that the teacher gives each label: near 0 where it doubts."""

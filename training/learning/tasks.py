@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.audit import SKEW
 from training.data.numbers import numbers
 from training.data.read import Example, Kind
 from training.errors import InputError
+from training.learning.class_weights import balance, skewed
 from training.learning.several_labels import choose_thresholds, f1_by_label
 
 LABEL_SMOOTHING = 0.1
@@ -41,6 +41,7 @@ class Task(ABC):
     width: int
     # Whether `signs` are numbers to come near to, and not sides to be on.
     exact = False
+    class_weight = "none"
 
     def __init__(self, labels: Sequence[str] = ()) -> None:
         self.labels = list(labels)
@@ -62,6 +63,14 @@ class Task(ABC):
         """How much each text counts in training [n], 1 on average."""
         return np.ones(len(targets), np.float32)
 
+    def weighs(self, targets: Targets) -> bool:  # noqa: ARG002
+        """Whether it is to be tried if texts of rarer labels should count more."""
+        return False
+
+    def balance(self, targets: Targets) -> NDArray[np.float32]:
+        """How much each text counts [n], 1 on average, if each label is to count the same."""
+        return np.ones(len(targets), np.float32)
+
     def signs(self, targets: Targets) -> NDArray[np.float64]:
         """Targets for margins: -1 or 1 [n, width], or numbers if `exact`."""
         return self.feed(targets).astype(np.float64) * 2 - 1
@@ -80,10 +89,14 @@ class Task(ABC):
 
 
 class Classify(Task):
-    """One label a text. Two labels share one sigmoid; targets are label indices [n]."""
+    """One label a text. Two labels share one sigmoid; targets are label indices [n].
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    `class_weight` says whether texts of rarer labels count more: one of `class_weights.CLASS_WEIGHTS`.
+    """
+
+    def __init__(self, labels: Sequence[str], class_weight: str = "auto") -> None:
         super().__init__(labels)
+        self.class_weight = class_weight
         self.width = 1 if len(labels) == 2 else len(labels)
         self.activation = "sigmoid" if self.width == 1 else "softmax"
 
@@ -104,19 +117,23 @@ class Classify(Task):
 
     def importance(self, targets: Targets) -> NDArray[np.float32]:
         """Texts of rarer labels count more if labels are skewed: with the root of how much rarer they are."""
-        counts = np.bincount(targets, minlength=len(self.labels))
-        if counts.max() < SKEW * max(1, int(counts.min())):
+        if self.class_weight == "balanced":
+            return self.balance(targets)
+        if not self.weighs(targets):
             return super().importance(targets)
-        weights = np.sqrt(counts.max() / np.maximum(counts, 1))[targets]
-        balanced: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
-        return balanced
+        return balance(targets, len(self.labels), power=0.5)
+
+    def weighs(self, targets: Targets) -> bool:
+        return self.class_weight == "auto" and skewed(targets, len(self.labels))
+
+    def balance(self, targets: Targets) -> NDArray[np.float32]:
+        return balance(targets, len(self.labels))
 
     def score(self, logits: Logits, targets: Targets) -> float:
         return macro_f1(targets, predict_labels(logits))
 
     def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
-        right: NDArray[np.float64] = (predict_labels(logits) == targets).astype(np.float64)
-        return right
+        return np.asarray(predict_labels(logits) == targets, np.float64)
 
     def agreement(self, logits: Logits, others: Logits) -> float:
         return float(np.mean(predict_labels(logits) == predict_labels(others)))
@@ -194,8 +211,7 @@ class Regress(Task):
 
     def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:
         """1 less the squared error: targets have a deviation of 1, so that the mean is R2."""
-        right: NDArray[np.float64] = 1 - (targets - logits[:, 0]).astype(np.float64) ** 2
-        return right
+        return np.asarray(1 - (targets - logits[:, 0]) ** 2, np.float64)
 
     def agreement(self, logits: Logits, others: Logits) -> float:
         """Numbers agree within 2 % of their spread."""
@@ -226,8 +242,7 @@ class Cluster(Task):
         return -float(np.mean(logits.min(axis=1)))
 
     def rightness(self, logits: Logits, targets: Targets) -> NDArray[np.float64]:  # noqa: ARG002
-        right: NDArray[np.float64] = -logits.min(axis=1).astype(np.float64)
-        return right
+        return np.asarray(-logits.min(axis=1), np.float64)
 
     def agreement(self, logits: Logits, others: Logits) -> float:
         return float(np.mean(logits.argmin(axis=1) == others.argmin(axis=1)))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.learning.dual import dual_weights
 from training.learning.ngrams import NgramDictionary
 from training.learning.perfect_hash import Ids
 
@@ -19,6 +20,8 @@ NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
 TOLERANCE = 2e-3
 # Labels that are solved for together: more do not fit the processor's caches.
 AT_ONCE = 8
+# So many are solved for by `dual_weights`, which is faster then.
+MANY_LABELS = 100
 TINY = 1e-30
 
 Floats = NDArray[np.floating[Any]]
@@ -59,34 +62,46 @@ def featurize(dictionary: NgramDictionary, ids: Ids, texts_trained_on: int) -> F
     return Features(matrix, inverse)
 
 
-def fit_wide(features: Features, signs: Floats, squared_error: bool, cost: float, share: float) -> Wide:
+def fit_wide(
+    features: Features,
+    signs: Floats,
+    squared_error: bool,
+    cost: float,
+    share: float,
+    importance: Floats | None = None,
+) -> Wide:
     """Finds the weights. `signs` are -1 or 1 [n, width], or numbers if `squared_error`.
 
-    `cost` weighs errors against regularisation; `share` is how much of the scale is Naive Bayes, the rest uniform.
+    `cost` weighs errors against regularisation, those of a text by its `importance` [n] too; `share` is how much of the
+    scale is Naive Bayes, the rest uniform. Hundreds of labels have one scale.
     """
     from scipy import sparse
 
     matrix, inverse = features.matrix, features.inverse_frequency
+    with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr().astype(np.float32)
+    costs = np.full((len(signs), 1), cost, np.float32) * (1 if importance is None else importance[:, None])
+    if signs.shape[1] >= MANY_LABELS and not squared_error:
+        weights = dual_weights(with_bias, signs, costs)
+        return Wide(weights[:-1] * inverse[:, None].astype(np.float32), inverse**2, weights[-1])
     scale = np.ones((matrix.shape[1], signs.shape[1]))
     if not squared_error:
         ratio = np.abs(_log_count_ratio(matrix, signs > 0))
         scale = share * ratio + (1 - share) * ratio[1:].mean(axis=0)
-    with_bias = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr().astype(np.float32)
     scale = np.vstack([scale, np.ones(signs.shape[1])]).astype(np.float32)
-    problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, cost)
+    problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, costs)
     blocks = [_minimise(problem.columns(first, first + AT_ONCE)) for first in range(0, signs.shape[1], AT_ONCE)]
     found = np.hstack(blocks).astype(np.float64) * scale
     return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
 
 class _Problem(NamedTuple):
-    """|v|^2 / 2 + cost * the sum of squared gaps, over free weights v [rows, width], each column by itself."""
+    """|v|^2 / 2 + the sum of costs [n, 1] * squared gaps, over free weights v [rows, width], each column by itself."""
 
     transposed: Any
     scale: Floats
     signs: Floats
     squared_error: bool
-    cost: float
+    costs: Floats
 
     def columns(self, first: int, end: int) -> "_Problem":
         """The problem of some labels: each label's is a problem by itself."""
@@ -110,7 +125,7 @@ class _Problem(NamedTuple):
 
     def values(self, free: Floats, output: Floats) -> Floats:
         """What is minimised, by column."""
-        total: Floats = 0.5 * np.sum(free**2, axis=0) + self.cost * np.sum(self.gaps(output) ** 2, axis=0)
+        total: Floats = 0.5 * np.sum(free**2, axis=0) + np.sum(self.costs * self.gaps(output) ** 2, axis=0)
         return total
 
     def step_size(self, free: Floats, output: Floats, step: Floats, change: Floats, slope: Floats) -> Floats:
@@ -130,12 +145,12 @@ def _minimise(problem: _Problem) -> Floats:
     first: Floats | None = None
     for _ in range(NEWTON_STEPS):
         gaps = problem.gaps(output)
-        gradient = free + problem.back(2 * problem.cost * gaps)
+        gradient = free + problem.back(2 * problem.costs * gaps)
         norm = np.linalg.norm(gradient, axis=0)
         first = norm if first is None else first
         if np.all(norm <= TOLERANCE * first):
             break
-        counted = 2 * problem.cost * (gaps != 0).astype(np.float32)
+        counted = 2 * problem.costs * (gaps != 0).astype(np.float32)
         near = np.minimum(0.1, np.sqrt(norm / np.maximum(first, TINY))) * norm
         step = _conjugate_gradients(problem, counted, -gradient, near)
         change = problem.output(step)

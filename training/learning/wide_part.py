@@ -6,28 +6,34 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.learning.folds import crossed, few, folds, standard_error
 from training.learning.job import Encoded, Job, OutOfFold
 from training.learning.ngrams import NgramDictionary, learn, pad
-from training.learning.wide import Features, Floats, Wide, featurize, fit_wide, score_wide
+from training.learning.wide import MANY_LABELS, Features, Floats, Wide, featurize, fit_wide, score_wide
 
 
 class Setting(NamedTuple):
-    """How much errors cost, which share of the scale is Naive Bayes, in how many texts an n-gram must stand, and how
-    long it may be.
+    """How much errors cost, which share of the scale is Naive Bayes, in how many texts an n-gram must stand, how long
+    it may be, and whether each label counts the same, however rare it is.
     """
 
     cost: float
     naive_bayes_share: float
     least_texts: int = 2
     orders: int = 3
+    balanced: bool = False
 
     @classmethod
     def of(cls, settings: Mapping[str, float]) -> "Setting":
         """What was chosen before, from among all that was."""
         return cls(
-            settings["cost"], settings["naive_bayes_share"], int(settings["least_texts"]), int(settings["orders"])
+            settings["cost"],
+            settings["naive_bayes_share"],
+            int(settings["least_texts"]),
+            int(settings["orders"]),
+            bool(settings["balanced"]),
         )
 
 
@@ -41,6 +47,7 @@ OF_FEW = [
     )
     for cost, share in rest
 ]
+LEAST_TO_CHOOSE = 200
 # Of many, the cost is chosen at the first share, and then the share.
 COSTS, SHARES = (0.1, 0.3, 1.0), (1.0, 0.5)
 
@@ -87,7 +94,7 @@ def chosen_part(job: Job, most: int) -> Chosen:
     elif crossed(job):
         setting, answered = choose_on_folds(job, most)
     else:
-        setting = OF_FEW[0] if few(job) else of_many(job, COSTS[1], SHARES[0])
+        setting = OF_FEW[0] if few(job) else of_many(job, COSTS[1])
     texts = read(job, job.dev, most, setting)
     wide = _fit(job, texts.train, setting)
     return Chosen(texts.dictionary, wide, setting, score_wide(texts.others, wide), answered)
@@ -96,20 +103,31 @@ def chosen_part(job: Job, most: int) -> Chosen:
 def choose_on_folds(job: Job, most: int) -> tuple[Setting, OutOfFold]:
     """The setting whose answers are better than the usual one's by more than the standard error of that, or the usual.
 
-    With 16 texts or 160 the best of several is best by chance (Breiman et al. 1984, "Classification and Regression
-    Trees", for the rule of one standard error).
+    Among several, one is best by chance (Breiman et al. 1984, "Classification and Regression Trees", for the rule of
+    one standard error); of fewer than LEAST_TO_CHOOSE texts it is not looked for.
     """
-    scores = {setting: np.zeros((len(job.train.ids), job.spec.width), np.float32) for setting in OF_FEW}
-    for fold in folds(job):
-        for settings in _alike(OF_FEW):
-            texts = read(fold.job, fold.left_out, most, settings[0])
-            for setting in settings:
-                scores[setting][fold.rows] = score_wide(texts.others, _fit(fold.job, texts.train, setting))
+    settings = OF_FEW if len(job.train.ids) >= LEAST_TO_CHOOSE else OF_FEW[:1]
+    scores = _cross(job, most, settings)
     right = {setting: job.task.rightness(logits, job.train.targets) for setting, logits in scores.items()}
-    best = max(OF_FEW, key=lambda setting: float(right[setting].mean()))
-    gain = right[best] - right[OF_FEW[0]]
-    taken = best if gain.mean() > standard_error(gain) else OF_FEW[0]
+    usual, best = settings[0], max(settings, key=lambda setting: float(right[setting].mean()))
+    gain = right[best] - right[usual]
+    taken = best if gain.mean() > standard_error(gain) else usual
+    if job.task.weighs(job.train.targets):
+        balanced = taken._replace(balanced=True)
+        scores |= _cross(job, most, [balanced])
+        taken = max((taken, balanced), key=lambda setting: job.task.score(scores[setting], job.train.targets))
     return taken, OutOfFold(scores[taken], job.train.targets)
+
+
+def _cross(job: Job, most: int, settings: Sequence[Setting]) -> dict[Setting, NDArray[np.float32]]:
+    """By setting, what each text is answered [n, width] by a part that was fitted without it."""
+    scores = {setting: np.zeros((len(job.train.ids), job.spec.width), np.float32) for setting in settings}
+    for fold in folds(job):
+        for group in _alike(settings):
+            texts = read(fold.job, fold.left_out, most, group[0])
+            for setting in group:
+                scores[setting][fold.rows] = score_wide(texts.others, _fit(fold.job, texts.train, setting))
+    return scores
 
 
 def choose_on_dev(job: Job, most: int) -> Tried:
@@ -119,16 +137,22 @@ def choose_on_dev(job: Job, most: int) -> Tried:
         for settings in _alike(OF_FEW):
             tried += _try(job, read(job, job.dev, most, settings[0]), settings)
     else:
-        by_cost = [of_many(job, cost, SHARES[0]) for cost in COSTS]
+        many_labels = job.spec.width >= MANY_LABELS
+        by_cost = [of_many(job, cost) for cost in COSTS[many_labels:]]
         texts = read(job, job.dev, most, by_cost[0])
         tried = _try(job, texts, by_cost)
-        best = max(tried, key=lambda one: one.score).setting
-        tried += _try(job, texts, [best._replace(naive_bayes_share=share) for share in SHARES[1:]])
+        usual = max(tried, key=lambda one: one.score).setting
+        if not many_labels:
+            tried += _try(job, texts, [usual._replace(naive_bayes_share=share) for share in SHARES[1:]])
+    if job.task.weighs(job.train.targets):
+        best = max(tried, key=lambda one: one.score)
+        tried += _try(job, best.texts, [best.setting._replace(balanced=True)])
     return max(tried, key=lambda one: one.score)
 
 
-def of_many(job: Job, cost: float, share: float) -> Setting:
+def of_many(job: Job, cost: float) -> Setting:
     """A setting for many texts: of two labels longer n-grams tell more, but of few texts none is seen again."""
+    share = SHARES[0] if job.spec.width < MANY_LABELS else 0.0
     return Setting(cost, share, least_texts=2, orders=4 if job.spec.width == 1 else 3)
 
 
@@ -138,7 +162,8 @@ def _try(job: Job, texts: Texts, settings: Sequence[Setting]) -> list[Tried]:
         logits = score_wide(texts.others, wide).astype(np.float32)
         return Tried(job.task.score(logits, job.dev.targets), setting, texts, wide)
 
-    with ThreadPoolExecutor(2) as pool:  # two, since each takes the memory of the weights several times
+    # Two, since each takes the memory of the weights several times; weights for hundreds of labels take enough.
+    with ThreadPoolExecutor(2 if job.spec.width < MANY_LABELS else 1) as pool:
         return list(pool.map(one, settings))
 
 
@@ -149,7 +174,9 @@ def _alike(settings: Sequence[Setting]) -> list[list[Setting]]:
 
 def _fit(job: Job, features: Features, setting: Setting) -> Wide:
     signs, exact = job.task.signs(job.train.targets), job.task.exact
-    return fit_wide(features, signs, exact, setting.cost, setting.naive_bayes_share)
+    balanced = setting.balanced or job.task.class_weight == "balanced"
+    importance = job.task.balance(job.train.targets) if balanced else None
+    return fit_wide(features, signs, exact, setting.cost, setting.naive_bayes_share, importance)
 
 
 def read(job: Job, others: Encoded, most: int, setting: Setting) -> Texts:

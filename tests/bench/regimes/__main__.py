@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.regimes import auto, certain, near_copies, outlier, several_labels
+from tests.bench.regimes import auto, certain, many_labels, near_copies, outlier, several_labels, skew
 from tests.bench.regimes.row import Row
 from training.learning.fit import load_tensorflow
 
@@ -21,6 +21,8 @@ REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "several-labels": several_labels.measure,
     "outlier": outlier.measure,
     "auto": auto.measure,
+    "skew": skew.measure,
+    "many-labels": many_labels.measure,
 }
 
 
