@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from training.encoders.checkpoint import Checkpoint
 from training.encoders.configuration import Shape
-from training.encoders.pruning import compare, prune, unseen
+from training.encoders.pruning import compare, least, prune, unseen
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 CORPUS = [
@@ -131,6 +131,13 @@ def test_of_few_texts_all_of_their_main_script_is_kept(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("used", "share"), [({}, 0), ({5: 1, 6: 3}, 0.25), ({5: 2, 6: 3}, 0)])
 def test_what_texts_have_once_tells_how_much_they_leave_out(used: dict[int, int], share: float) -> None:
     assert unseen(used) == share
+
+
+def test_how_many_weights_are_left_at_least_is_known_before_the_texts_are() -> None:
+    checkpoint = whole("unigram")
+
+    assert least(checkpoint, None).parameters == checkpoint.parameters
+    assert least(checkpoint, 33).parameters == 33 * WIDTH <= prune(checkpoint, ["the cat"], 33).parameters
 
 
 def test_a_vocabulary_that_is_small_enough_stays_and_what_changes_is_said() -> None:

@@ -65,6 +65,12 @@ def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int | None = None)
     )
 
 
+def least(checkpoint: Checkpoint, most: int | None) -> Checkpoint:
+    """The checkpoint with no more weights than it may have left once it is pruned; nothing else is."""
+    left_out = max(0, len(checkpoint.order) - (most or USUAL_PIECES))
+    return checkpoint._replace(parameters=checkpoint.parameters - left_out * checkpoint.shape.embedded)
+
+
 def unseen(used: Mapping[int, int]) -> float:
     """The share of other texts' tokens that these texts do not have, estimated from what they have once: Good 1953,
     "The Population Frequencies of Species and the Estimation of Population Parameters".

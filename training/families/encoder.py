@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from handler.model.activation import activate
 from training.encoders.checkpoint import Checkpoint
-from training.encoders.memory import available_bytes, check_memory
-from training.encoders.pruning import compare, prune
+from training.encoders.memory import COPIES, COPIES_FROZEN, available_bytes, check_memory
+from training.encoders.pruning import compare, least, prune
 from training.encoders.vectors import vectors_of
 from training.errors import InputError
 from training.learning.batches import predict
@@ -67,7 +67,7 @@ def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | 
         raise InputError(f"--tune {tune!r} is none of: none, head, all, or how many of the top {most} layers to train.")
     blocks = None if tune == "all" else 0 if tune in ("head", "none") else int(tune)
     frozen = tune == "none"
-    check_memory(checkpoint, available_bytes())
+    check_memory(least(checkpoint, pieces), available_bytes(), COPIES_FROZEN if frozen else COPIES)
     return family._replace(
         pretrained=Pretrained(checkpoint, blocks, pieces, frozen),
         max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
