@@ -8,16 +8,18 @@ from typing import Any
 Json = dict[str, Any]
 NOTHING = {"Ref": "AWS::NoValue"}
 
-_TOKEN = {"Fn::If": ["HasScope", [{"token": [{"Ref": "TokenScope"}]}], [{"token": []}]]}
-GUARDED = {"Fn::If": ["UsesKeys", [{"api_key": []}], {"Fn::If": ["UsesSignatures", [{"signature": []}], _TOKEN]}]}
-OPEN = {"Fn::If": ["OpensPages", [], GUARDED]}
+_TOKEN = {"Fn::If": ["HasScope", {"token": [{"Ref": "TokenScope"}]}, {"token": []}]}
+_CALLER = {"Fn::If": ["UsesKeys", {"api_key": []}, {"Fn::If": ["UsesSignatures", {"signature": []}, _TOKEN]}]}
 
 
-def security(operation: Json, method: str) -> Any:
-    """What an operation asks of its caller. A browser's preflight carries nothing, so that it stays open."""
+def security(operation: Json, method: str) -> list[Json]:
+    """What an operation asks of its caller, as a list whatever is chosen, since `sam local` does not choose.
+
+    A browser's preflight carries nothing, so that it stays open.
+    """
     if method == "options":
         return []
-    return GUARDED if operation["security"] else OPEN
+    return [_CALLER if operation["security"] else {"Fn::If": ["OpensPages", NOTHING, _CALLER]}]
 
 
 def schemes(contract: Json) -> Json:
