@@ -96,9 +96,11 @@ def test_another_encoder_is_asked_itself(tiny: Checkpoint, tmp_path: Path) -> No
         assert asked.texts == 4
 
 
-def test_where_nothing_can_be_kept_all_is_asked(tiny: Checkpoint, cache: Path) -> None:
-    cache.parent.mkdir(parents=True)
-    cache.write_text("no directory", encoding="utf-8")
+@pytest.mark.parametrize("broken", ["no directory", "no database"])
+def test_where_nothing_can_be_kept_all_is_asked(tiny: Checkpoint, cache: Path, broken: str) -> None:
+    path = cache if broken == "no directory" else cache / f"{tiny.fingerprint()}.sqlite"
+    path.parent.mkdir(parents=True)
+    path.write_text(broken * 100, encoding="utf-8")
 
     for _ in range(2):
         asked = Asked()

@@ -68,8 +68,12 @@ def _store(checkpoint: Checkpoint) -> sqlite3.Connection:
 
 def _opened(name: str) -> sqlite3.Connection:
     store = sqlite3.connect(name, timeout=SECONDS_TO_WAIT)
-    store.execute("CREATE TABLE IF NOT EXISTS vectors (tokens BLOB PRIMARY KEY, vector BLOB NOT NULL)")
-    store.commit()
+    try:
+        store.execute("CREATE TABLE IF NOT EXISTS vectors (tokens BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+        store.commit()
+    except sqlite3.Error:
+        store.close()
+        raise
     return store
 
 
