@@ -14,9 +14,8 @@ from training.errors import InputError
 # SavedModel, what the converter makes of each function; and what all else takes. Measured on ai-edge-litert, with half
 # of the layers trained or fewer: 4.2 GB for MiniLM's 23 million weights, 8.4 GB for MPNet's 109.
 COPIES, BESIDES = 15, 3 * 10**9
-# What is frozen has no gradients, and nothing that an optimizer keeps: 3.6 GB for multilingual-e5-small, of whose 118
-# million weights 33 were kept.
-COPIES_FROZEN = 5
+# Converting a large table to bytes takes as much as gradients do: frozen, multilingual-e5-small took 3.6 GB with 33
+# million weights left of its 118, and 6.6 GB with 66.
 MEMINFO = Path("/proc/meminfo")
 
 
@@ -39,9 +38,9 @@ def available_bytes() -> float:
     return min(free, math.inf if limit == resource.RLIM_INFINITY else limit)
 
 
-def check_memory(checkpoint: Checkpoint, available: float, copies: int = COPIES) -> None:
+def check_memory(checkpoint: Checkpoint, available: float) -> None:
     """Raises InputError if training the encoder takes more memory than there is."""
-    needed = 4 * checkpoint.parameters * copies + BESIDES
+    needed = 4 * checkpoint.parameters * COPIES + BESIDES
     if needed > available:
         raise InputError(
             f"Training this encoder of {checkpoint.parameters / 1e6:.0f} million weights takes about "

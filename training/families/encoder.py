@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from handler.model.activation import activate
 from training.encoders.checkpoint import Checkpoint
-from training.encoders.memory import COPIES, COPIES_FROZEN, available_bytes, check_memory
+from training.encoders.memory import available_bytes, check_memory
 from training.encoders.pruning import compare, least, prune
 from training.encoders.vectors import vectors_of
 from training.errors import InputError
@@ -67,7 +67,7 @@ def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | 
         raise InputError(f"--tune {tune!r} is none of: none, head, all, or how many of the top {most} layers to train.")
     blocks = None if tune == "all" else 0 if tune in ("head", "none") else int(tune)
     frozen = tune == "none"
-    check_memory(least(checkpoint, pieces), available_bytes(), COPIES_FROZEN if frozen else COPIES)
+    check_memory(least(checkpoint, pieces), available_bytes())
     return family._replace(
         pretrained=Pretrained(checkpoint, blocks, pieces, frozen),
         max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
@@ -79,11 +79,15 @@ def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | 
 
 
 def keep_pieces(family: Family, texts: Sequence[str], held_out: Sequence[str]) -> tuple[Family, dict[str, float]]:
-    """The family with an encoder's vocabulary as the texts need it, and what that changes on others."""
+    """The family with an encoder's vocabulary as the texts need it, and what that changes on others.
+
+    Raises InputError if what is left takes more memory than there is.
+    """
     if family.pretrained is None:
         return family, {}
     whole = family.pretrained.checkpoint
     pruned = prune(whole, texts, family.pretrained.pieces)
+    check_memory(pruned, available_bytes())
     return family._replace(pretrained=family.pretrained._replace(checkpoint=pruned)), compare(whole, pruned, held_out)
 
 
