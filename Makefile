@@ -14,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-encodings bench-reading mpnet e5 sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-suggest bench-encodings bench-reading mpnet e5 sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -37,6 +37,7 @@ help:
 	@echo "make bench-reading MB=...      memory and time to read a large file"
 	@echo "make bench-encodings DATA=...  tell the encodings of small files, beside charset-normalizer"
 	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText; and ENCODER=..., frozen"
+	@echo "make bench-suggest DATA=...    accuracy over labels that fenlei suggest chose, beside chance"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
 	@echo "make mpnet    bring all-mpnet-base-v2, a larger encoder to start from: .envs/mpnet/all-mpnet-base-v2"
 	@echo "make e5       bring multilingual-e5-small, an encoder of a hundred languages: .envs/e5/multilingual-e5-small"
@@ -278,6 +279,11 @@ bench-distillation: .envs/bench-3.13/ready
 bench-few: .envs/bench/ready
 	$(SAY) "few labels"
 	@.envs/bench/bin/python -m tests.bench.few $(DATA) $(if $(ENCODER),--checkpoint $(ENCODER))
+
+# DATA: a directory of train/dev/test.tsv.
+bench-suggest: .envs/bench/ready
+	$(SAY) "what to label next"
+	@.envs/bench/bin/python -m tests.bench.suggest $(DATA)
 
 # DATA: the directory that holds sst2, tnews and the other sets. REGIMES: some of them only, by name.
 bench-regimes: .envs/bench/ready

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from handler.errors import FenleiError
 from handler.model import bundle as bundles
-from training.commands import deploying, feedback, registry
+from training.commands import deploying, feedback, registry, suggest
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import (
@@ -196,6 +196,7 @@ batch_commands.register(app)
 deploying.register(app)
 registry.register(app)
 feedback.register(app)
+suggest.register(app)
 
 
 def main() -> None:
