@@ -141,6 +141,11 @@ def write_texts(workspace: Path, bundle_path: Path) -> None:
     rows = [f"{label}\t{text}" for text, label in zip(texts, labels, strict=True)]
     for name in ("data.tsv", "train.tsv", "dev.tsv", "test.tsv"):
         (workspace / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for name in ("train.txt", "test.txt"):  # fastText's
+        lines = [f"__label__{label} {text}\n" for text, label in zip(texts, labels, strict=True)]
+        (workspace / name).write_text("".join(lines), encoding="utf-8")
+    write_table(workspace / "comprehend.csv", list(zip(labels, texts, strict=True)))
+    write_table(workspace / "vertex.csv", [("TEST", *row) for row in zip(texts, labels, strict=True)])
     unlabelled = "".join(json.dumps({"text": one["text"]}) + "\n" for one in rest)
     (workspace / "unlabelled.jsonl").write_text(unlabelled, encoding="utf-8")
     (workspace / "reviews.jsonl.gz").write_bytes(gzip.compress(TWO_LINES))

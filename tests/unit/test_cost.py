@@ -1,9 +1,13 @@
 """What serving costs: one place turns times into dollars, and the command shows it."""
 
+import math
+import re
+
 import pytest
 from command import fenlei
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 
 from training.commands import cost
 
@@ -53,6 +57,19 @@ def test_the_command_says_what_a_month_costs_and_when_the_price_was_read() -> No
     assert f"{parsed['total']:,.2f}" in told.output
     assert parsed["parts"]["API Gateway"] == pytest.approx(3.5)
     assert parsed["break_even"] == pytest.approx(parsed["always_on"] / parsed["total"] * 1e6)
+
+
+def test_the_page_for_those_who_come_from_comprehend_reckons_right() -> None:
+    page = (ROOT / "docs/from.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d,]+|\d+ million) \| (\d+) \| ([\d,.]+) \| ([\d.]+) \|$", page, re.MULTILINE)
+
+    assert len(rows) == 3
+    for texts, units, there, here in rows:
+        requests = float(texts.replace(" million", "e6").replace(",", ""))
+        # Of 100 characters each, which one unit reads in a second, for 0.0005 dollars.
+        assert int(units) == math.ceil(requests / (cost.HOURS_A_MONTH * 3600))
+        assert float(there.replace(",", "")) == pytest.approx(0.0005 * 3600 * cost.HOURS_A_MONTH * int(units))
+        assert here == f"{cost.month(requests, 0.01, cost.Measured(), 1024, 'x86_64', 1500).total:.2f}"
 
 
 def test_another_processor_is_refused_in_one_sentence() -> None:
