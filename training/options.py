@@ -47,6 +47,7 @@ class Model(NamedTuple):
     epochs: int | None
     layers: int | None = None
     pieces: int | None = None
+    max_tokens: int | None = None
 
 
 class Options(NamedTuple):
@@ -118,7 +119,16 @@ def _family(model: Model, task: str) -> Family:
         family = start_from(family, open_named(model.checkpoint, model.layers), model.tune, model.pieces)
     if model.tokenizer:
         family = family._replace(tokenizer=check_kind(model.tokenizer))
-    return _with_epochs(family, model)
+    return _with_epochs(_with_tokens(family, model.max_tokens), model)
+
+
+def _with_tokens(family: Family, most: int | None) -> Family:
+    """The family, reading at most so many tokens of a text. Raises InputError if an encoder cannot read so many."""
+    if most is None:
+        return family
+    if family.pretrained and most > family.max_tokens:
+        raise InputError(f"This encoder reads {family.max_tokens} tokens at most; give --max-tokens that or fewer.")
+    return family._replace(max_tokens=most, longest=0)
 
 
 def _check_start(family: Family, model: Model, task: str) -> None:

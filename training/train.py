@@ -19,7 +19,7 @@ from training.learning.fit import run
 from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job
 from training.learning.plan import Plan, Progress, make_task
-from training.learning.reading import Read, read_texts
+from training.learning.reading import TOLD_SHARE, Read, read_texts
 from training.learning.tasks import MultiLabel, Task, restore_scale
 from training.learning.vectors import token_vectors
 from training.shipping.manifest import golden_lines, manifest_of
@@ -51,6 +51,11 @@ def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:
     task = make_task(plan, splits)
     progress.step(f"preparing the {plan.family.tokenizer} tokenizer on {len(splits.train):,} texts")
     read = read_texts(plan.family, task, splits)
+    if read.cut > TOLD_SHARE:
+        progress.say(
+            f"{read.cut:.1%} of the training texts are longer than {read.spec.max_tokens:,} tokens, which is all that "
+            "is read of a text; --max-tokens allows more or fewer"
+        )
     progress.step(f"training {plan.family.name} ({plan.family.summary})")
     job = Job(plan.family, read.spec, task, read.train, read.dev, plan.seed, progress.controls)
     fitted = run(job)

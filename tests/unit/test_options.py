@@ -62,6 +62,14 @@ def test_a_named_data_set_is_the_source(options: Options) -> None:
     assert (plan.name, plan.source) == ("mine", "reviews-zh")
 
 
+def test_so_many_tokens_are_read_as_are_given(options: Options) -> None:
+    suits = make_plan(options).family
+    given = make_plan(options._replace(model=MODEL._replace(max_tokens=40))).family
+
+    assert (suits.max_tokens, suits.longest) == (256, 1024)
+    assert (given.max_tokens, given.longest) == (40, 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -50,6 +50,26 @@ def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
     return tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
 
 
+@pytest.mark.parametrize("text", ["我不喜欢", "プログラム", "안녕하세요", "สวัสดี"])
+def test_writing_without_spaces_is_read_character_by_character(text: str) -> None:
+    tokenizer = train_tokenizer([text] * 20, "mixed", VOCABULARY, MAX_TOKENS)
+
+    assert tokenizer.encode(text).tokens == ["\u2581", *text]
+
+
+def test_words_are_read_in_pieces() -> None:
+    tokenizer = train_tokenizer(["programs"] * 20, "mixed", VOCABULARY, MAX_TOKENS)
+
+    assert tokenizer.encode("programs").tokens == ["\u2581programs"]
+
+
+def test_a_character_that_stands_once_is_known() -> None:
+    tokenizer = train_tokenizer(["东西好", "东西坏"], "mixed", VOCABULARY, MAX_TOKENS)
+
+    assert UNKNOWN not in tokenizer.encode("坏好东西").tokens
+    assert UNKNOWN in tokenizer.encode("新").tokens
+
+
 @given(text=any_text)
 def test_serving_reads_any_text_as_training_did(trained: Tokenizer, served: Classifier, text: str) -> None:
     assert served.encode([text]).ids == [ids_of(trained, text)]

@@ -81,7 +81,7 @@ def test_there_is_room_for_n_grams_whatever_the_labels(labels: int, megabytes: f
 
     room = most_ngrams(spec)
 
-    assert room > 30_000
+    assert room > 20_000
     assert room * ngram_bytes(spec) <= megabytes * 1e6
 
 
@@ -90,6 +90,8 @@ def test_a_larger_model_is_announced_and_so_is_one_without_n_grams() -> None:
     small = learn(ids, 5000, 3, 10_000, 1)
 
     assert remark(spec_of(48), small) == ""
-    assert "5 n-grams and a weight of each for 1,000 labels make the model 5 MB large" in remark(spec_of(1000), small)
+    assert "5 n-grams and a weight of each for 1,000 labels make the model about 5 MB large" in remark(
+        spec_of(1000), small
+    )
     assert "no room for n-grams" in remark(spec_of(LARGEST_BYTES // 5000), small)
     assert small.rows * ngram_bytes(spec_of(48)) < MODEL_BYTES

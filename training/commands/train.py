@@ -72,6 +72,10 @@ def train(
         int | None,
         typer.Option(min=1, help="Keep so many pieces of an encoder's vocabulary; else what suits the texts."),
     ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=8, help="Read so many tokens of a text at most; else what most need, 1,024 or fewer."),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="How often each text is trained on, at most; else as suits the family."),
@@ -102,7 +106,7 @@ def train(
     written = columns_of(columns, text_column, label_column, encoding, multi_label)
     options = Options(
         texts=Texts(file, dataset, dev, test, unlabelled, written, missing, merge_labels, strict),
-        model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces),
+        model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces, max_tokens),
         task=task,
         multi_label=multi_label,
         clusters=clusters,

@@ -17,6 +17,8 @@ UNKNOWN = "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
 KINDS = ("char", "bpe", "unigram", "mixed")
 
+# `mixed` reads these one by one: writing without spaces, and syllables that are a character each.
+ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
 # For `mixed`: so many merges read English about as well as words do, and keep the vocabulary small.
 MERGES = 1000
 
@@ -24,10 +26,10 @@ MERGES = 1000
 def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens: int) -> Tokenizer:
     """Trains a tokenizer of a kind on texts.
 
-    `char`: single characters. `bpe`: byte-pair merges (Sennrich et al. 2016). `unigram`: pieces by likelihood
-    (Kudo 2018). `mixed`: Han characters one by one, byte-pair merges for all else. All lower-case and
-    NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID their places. Raises InputError for
-    another kind.
+    `char`: single characters. `bpe`: byte-pair merges (Sennrich et al. 2016). `unigram`: pieces by likelihood (Kudo
+    2018). `mixed`: characters of Chinese, Japanese, Korean and Thai one by one, byte-pair merges for all else. All
+    lower-case and NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID their places. Raises
+    InputError for another kind.
     """
     check_kind(kind)
     words: pre_tokenizers.PreTokenizer = pre_tokenizers.WhitespaceSplit()
@@ -41,7 +43,7 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
     elif kind == "bpe":
         model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(min_frequency=2, **options)
     elif kind == "mixed":
-        words, split = pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
+        words, split = pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(ALONE), "isolated")
         alphabet = _characters(texts)[: max(1, vocabulary - MERGES - len(options["special_tokens"]))]
         options |= {"vocab_size": len(alphabet) + MERGES + len(options["special_tokens"]), "min_frequency": 5}
         options |= {"initial_alphabet": alphabet, "limit_alphabet": len(alphabet)}
@@ -78,12 +80,12 @@ def _normalizer() -> normalizers.Normalizer:
 
 
 def _characters(texts: Sequence[str]) -> list[str]:
-    """The characters, the most frequent first; Metaspace writes a space as U+2581.
+    """The characters, the most frequent first; Metaspace writes a space as U+2581, and one before each text.
 
     One that stands once belongs to them: of few texts they are a fifth of all, and in another text it tells something.
     """
     normalizer = _normalizer()
-    counts = Counter(c for text in texts for c in normalizer.normalize_str(text).replace(" ", "\u2581"))
+    counts = Counter(c for text in texts for c in f" {normalizer.normalize_str(text)}".replace(" ", "\u2581"))
     return [character for character, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 

@@ -29,7 +29,7 @@ MIXES = (0.0, 0.25, 0.5, 0.75, 1.0)
 EPOCHS_OF_MANY = 6
 TEXTS_A_LABEL = 64
 # Where labels are so many that MODEL_BYTES would hold fewer n-grams, the model is larger, up to LARGEST_BYTES.
-LEAST_NGRAMS, LARGEST_BYTES = 30_000, 40_000_000
+LEAST_NGRAMS, LARGEST_BYTES = 20_000, 40_000_000
 
 Criterion = Callable[[NDArray[Any], NDArray[Any]], float]
 
@@ -98,7 +98,10 @@ def remark(spec: Spec, dictionary: NgramDictionary) -> str:
     size, kept = dictionary.rows * ngram_bytes(spec), dictionary.rows - spec.vocabulary
     if size <= MODEL_BYTES:
         return ""
-    return f"{kept:,} n-grams and a weight of each for {spec.width:,} labels make the model {size / 1e6:.0f} MB large"
+    return (
+        f"{kept:,} n-grams and a weight of each for {spec.width:,} labels make the model about {size / 1e6:.0f} MB "
+        "large, or more where numbers of 8 bits would change answers"
+    )
 
 
 def ngram_bytes(spec: Spec) -> int:
@@ -174,6 +177,7 @@ FAMILY = Family(
     tokenizer="mixed",
     vocabulary=10_000,
     max_tokens=256,
+    longest=1024,
     epochs=8,
     batch_size=32,
     learning_rate=2e-3,

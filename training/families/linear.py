@@ -14,5 +14,6 @@ FAMILY = Family(
     tokenizer="mixed",
     vocabulary=10_000,
     max_tokens=256,
+    longest=1024,
     crossed=True,
 )

@@ -30,8 +30,9 @@ class Family(NamedTuple):
     logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
     has a `fit` of its own, which takes a `Job` and gives a `Fitted`. `pretrained` is the encoder to start
     from, whose tokenizer is used as it is; `lengths` gives the static input lengths up to the longest, where
-    `batches.lengths_up_to` is too coarse. `crossed` families choose their settings by cross-validation where texts are
-    few, so that none need be held out for it.
+    `batches.lengths_up_to` is too coarse. Where many texts are longer than `max_tokens`, up to `longest` are read.
+    `crossed` families choose their settings by cross-validation where texts are few, so that none need be held out for
+    it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Family(NamedTuple):
     lengths: Callable[[int], list[int]] | None = None
     pretrained: Any = None
     crossed: bool = False
+    longest: int = 0
 
 
 class Encoded(NamedTuple):

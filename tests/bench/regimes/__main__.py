@@ -11,7 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.regimes import auto, certain, many_labels, near_copies, outlier, several_labels, skew
+from tests.bench.regimes import (
+    auto,
+    certain,
+    long_texts,
+    many_labels,
+    near_copies,
+    outlier,
+    scripts,
+    several_labels,
+    skew,
+)
 from tests.bench.regimes.row import Row
 from training.learning.fit import load_tensorflow
 
@@ -22,6 +32,8 @@ REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "outlier": outlier.measure,
     "auto": auto.measure,
     "skew": skew.measure,
+    "scripts": scripts.measure,
+    "long-texts": long_texts.measure,
     "many-labels": many_labels.measure,
 }
 

@@ -49,10 +49,15 @@ def on(trained: Trained, test: Sequence[Example]) -> dict[str, float]:
     return evaluate(Classifier(trained.bundle), test, "the test texts").summary
 
 
-def linear_svc(train: Sequence[Example], test: Sequence[Example], **options: Any) -> list[str]:
-    """The labels that scikit-learn's LinearSVC gives test texts, over TF-IDF of n-grams, with its own cost of 1."""
+def linear_svc(
+    train: Sequence[Example], test: Sequence[Example], characters: bool = False, **options: Any
+) -> list[str]:
+    """The labels that scikit-learn's LinearSVC gives test texts, over TF-IDF of n-grams, with its own cost of 1.
+
+    The n-grams are of words, or of characters if told so or if the texts are Chinese.
+    """
     chinese = any("\u4e00" <= c <= "\u9fff" for example in train[:100] for c in example.text)
-    model = linear_pipeline("LinearSVC", 1.0, chinese, **options)
+    model = linear_pipeline("LinearSVC", 1.0, characters or chinese, **options)
     model.fit([e.text for e in train], [e.label for e in train])
     answers: list[str] = model.predict([e.text for e in test]).tolist()
     return answers
