@@ -49,10 +49,10 @@ class Table(keras.layers.Layer):  # type: ignore[misc]
     def _gathered(self, ids: Any) -> Any:
         if self.stored is None:
             return tf.gather(self.table, ids)
-        values = tf.cast(tf.gather(tf.constant(self.stored.values), ids), tf.float32)
+        values = tf.cast(tf.gather(self.stored.values, ids), tf.float32)
         if self.stored.rows is None:
             return values
-        power = tf.cast(tf.gather(tf.constant(self.stored.rows), ids), tf.float32)[..., None]
+        power = tf.cast(tf.gather(self.stored.rows, ids), tf.float32)[..., None]
         return values * tf.exp(power * self.stored.step)
 
     def _scaled(self, values: Any) -> Any:
@@ -60,11 +60,15 @@ class Table(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Int8Table(NamedTuple):
-    """values[i, j] * columns[j] * exp(rows[i] * step); `rows` is None where a byte a row would not pay."""
+    """values[i, j] * columns[j] * exp(rows[i] * step); `rows` is None where a byte a row would not pay.
 
-    values: NDArray[np.int8]
+    `values` int8 [rows, width] and `rows` int8 [rows] are tensors, which all functions of a model share; an array would
+    be copied into the graph of each.
+    """
+
+    values: Any
     columns: NDArray[np.float32]
-    rows: NDArray[np.int8] | None
+    rows: Any
     step: float
 
     @classmethod
@@ -78,7 +82,8 @@ class Int8Table(NamedTuple):
             rows = np.ceil(size / step).astype(np.int8)
             largest = np.exp(rows * step)
         values = np.round(relative / largest * 127).astype(np.int8)
-        return cls(values, (columns / 127).astype(np.float32), None if rows is None else rows[:, 0], step)
+        powers = None if rows is None else tf.constant(rows[:, 0])
+        return cls(tf.constant(values), (columns / 127).astype(np.float32), powers, step)
 
 
 class TokenDropout(keras.layers.Layer):  # type: ignore[misc]
@@ -130,16 +135,16 @@ class NgramLookup(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, dictionary: NgramDictionary, **options: Any) -> None:
         super().__init__(**options)
         self.dictionary = dictionary
+        self.tensors = [(tf.constant(level.keys), tf.constant(level.displacements)) for level in dictionary.levels]
 
     def call(self, token_ids: Any) -> Any:
         found = [token_ids]
-        for n, level in enumerate(self.dictionary.levels, 1):
+        for n, (keys, displacements) in enumerate(self.tensors, 1):
             # No key ends in padding or begins with a prefix that was not found.
             last = tf.pad(token_ids[:, n:], [[0, 0], [0, n]])
             wanted = found[-1] * self.dictionary.vocabulary + last
-            shift = tf.gather(tf.constant(level.displacements), wanted % len(level.displacements))
-            slots = (wanted + shift) % len(level.keys)
-            is_key = tf.equal(tf.gather(tf.constant(level.keys), slots), wanted)
+            slots = (wanted + tf.gather(displacements, wanted % len(displacements))) % len(keys)
+            is_key = tf.equal(tf.gather(keys, slots), wanted)
             found.append((slots + 1) * tf.cast(is_key, tf.int32))
         return tf.stack(found, axis=1)
 
