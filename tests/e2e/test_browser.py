@@ -10,6 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.local_server import serving
+from training.data.files import Content
+from training.data.read import Example, Kind
+from training.judging.pages import render
+from training.judging.suspects import Why, examine
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -55,6 +59,32 @@ def page(browser: Browser, url: str, request: pytest.FixtureRequest) -> Iterator
     context.close()
     # A refused call is the browser's own complaint, and meant.
     assert [c for c in complaints if "the server responded with a status of 4" not in c] == []
+
+
+def test_the_tables_of_an_audit_are_sorted_by_a_click(browser: Browser, tmp_path: Path) -> None:
+    reviews = [Example(f"第 {i} 条评论", "好评" if i % 2 else "差评", i) for i in range(30)]
+    unlabelled = [
+        Example(text, "", line) for line, text in ((9, "<img src=x onerror=alert(1)>"), (10, "乙"), (100, "甲"))
+    ]
+    examined = examine(Content(reviews, unlabelled, "text"), Kind.LABEL)
+    values = {"characters": 99, "most": 9, "reasons": [Why.MISSING], "source": "评论.csv", "examined": examined}
+    (tmp_path / "audit.html").write_text(render("audit.html", values), encoding="utf-8")
+    opened, complaints = browser.new_page(), []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    opened.goto((tmp_path / "audit.html").as_uri())
+
+    def lines() -> list[str]:
+        return opened.locator("table >> nth=0 >> tbody tr td:nth-child(5)").all_inner_texts()
+
+    click = opened.get_by_role("button", name="line").first.click
+    click()
+    upwards = lines()
+    click()
+
+    assert (upwards, lines()) == (["9", "10", "100"], ["100", "10", "9"])
+    assert contrast(opened) == []
+    assert complaints == []
 
 
 def foreign(asked: str, url: str) -> bool:

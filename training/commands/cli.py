@@ -13,7 +13,7 @@ from rich.table import Table
 
 from handler.errors import FenleiError
 from handler.model import bundle as bundles
-from training.commands import deploying, feedback, registry, suggest
+from training.commands import audit, deploying, feedback, registry, suggest
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import (
@@ -192,6 +192,7 @@ def cost(
         print(f"always on costs less from {found.break_even:,.0f} requests a month on")
 
 
+audit.register(app)
 batch_commands.register(app)
 deploying.register(app)
 registry.register(app)

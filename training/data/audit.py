@@ -50,7 +50,7 @@ def audit(splits: Splits) -> Audit:
         *_overlaps(splits),
         *_balance(splits),
         Finding("texts with U+FFFD, the mark of an encoding gone wrong", _holding(splits.train, "\ufffd")),
-        Finding("texts with control characters", sum(map(_has_control, splits.train))),
+        Finding("texts with control characters", sum(map(has_control, splits.train))),
         Finding(
             f"texts over {LONG_TEXT:,} characters, of which only the beginning is read",
             sum(len(e.text) > LONG_TEXT for e in splits.train),
@@ -115,18 +115,24 @@ def _holding(examples: Iterable[Example], character: str) -> int:
     return sum(character in example.text for example in examples)
 
 
-def _has_control(example: Example) -> bool:
+def has_control(example: Example) -> bool:
+    """Whether a control character stands in its text."""
     return any(unicodedata.category(c) == "Cc" for c in example.text)
 
 
+def script_of(character: str) -> str:
+    """The script of a letter or digit: the first word of its Unicode name tells it."""
+    name = unicodedata.name(character, "UNKNOWN").split()[0]
+    return {"CJK": "Han", "LATIN": "Latin", "DIGIT": "digits"}.get(name, name.capitalize())
+
+
 def _scripts(examples: Iterable[Example]) -> dict[str, float]:
-    """The share of letters and digits by script: the first word of the Unicode name tells it."""
+    """The share of letters and digits by script."""
     counts: Counter[str] = Counter()
     for example in examples:
         counts.update(c for c in example.text if c.isalnum())
     scripts: Counter[str] = Counter()
     for character, count in counts.items():
-        name = unicodedata.name(character, "UNKNOWN").split()[0]
-        scripts[{"CJK": "Han", "LATIN": "Latin", "DIGIT": "digits"}.get(name, name.capitalize())] += count
+        scripts[script_of(character)] += count
     total = max(1, sum(scripts.values()))
     return {script: round(count / total, 4) for script, count in scripts.most_common(5)}

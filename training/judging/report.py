@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from handler.model.bundle import Manifest
 from handler.model.classifier import Classifier
@@ -13,6 +12,7 @@ from handler.model.prediction import Prediction
 from training.data.audit import Audit
 from training.judging import charts
 from training.judging.outcome import Trained, certainty
+from training.judging.pages import render
 
 PEERS = Path(__file__).parent / "peers.json"
 SHOWN_CHARACTERS = 300
@@ -81,14 +81,6 @@ def peers(manifest: Manifest) -> list[Peer]:
 
 def documents(trained: Trained, audit: Audit) -> dict[str, str]:
     """Renders both documents, by file name."""
-    environment = Environment(
-        loader=PackageLoader("training.judging"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "name": lambda text: text.replace("_", " ")}
     values = {
         "audit": audit,
         "certainty": certainty(trained.bundle.manifest) if trained.bundle.manifest.task == "classify" else "",
@@ -106,9 +98,4 @@ def documents(trained: Trained, audit: Audit) -> dict[str, str]:
         "variants": trained.variants,
     }
     names = ("card.md", "report.html")
-    return {name: environment.get_template(f"{name}.j2").render(values) for name in names}
-
-
-def percent(share: float) -> str:
-    """0.8537 -> 85.37"""
-    return f"{100 * share:.2f}"
+    return {name: render(name, values) for name in names}

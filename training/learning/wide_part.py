@@ -107,20 +107,20 @@ def choose_on_folds(job: Job, most: int) -> tuple[Setting, OutOfFold]:
     one standard error); of fewer than LEAST_TO_CHOOSE texts it is not looked for.
     """
     settings = OF_FEW if len(job.train.ids) >= LEAST_TO_CHOOSE else OF_FEW[:1]
-    scores = _cross(job, most, settings)
+    scores = cross(job, most, settings)
     right = {setting: job.task.rightness(logits, job.train.targets) for setting, logits in scores.items()}
     usual, best = settings[0], max(settings, key=lambda setting: float(right[setting].mean()))
     gain = right[best] - right[usual]
     taken = best if gain.mean() > standard_error(gain) else usual
     if job.task.weighs(job.train.targets):
         balanced = taken._replace(balanced=True)
-        scores |= _cross(job, most, [balanced])
+        scores |= cross(job, most, [balanced])
         taken = max((taken, balanced), key=lambda setting: job.task.score(scores[setting], job.train.targets))
     return taken, OutOfFold(scores[taken], job.train.targets)
 
 
-def _cross(job: Job, most: int, settings: Sequence[Setting]) -> dict[Setting, NDArray[np.float32]]:
-    """By setting, what each text is answered [n, width] by a part that was fitted without it."""
+def cross(job: Job, most: int, settings: Sequence[Setting]) -> dict[Setting, NDArray[np.float32]]:
+    """By setting, what each training text of the job is answered [n, width] by a part that was fitted without it."""
     scores = {setting: np.zeros((len(job.train.ids), job.spec.width), np.float32) for setting in settings}
     for fold in folds(job):
         for group in _alike(settings):

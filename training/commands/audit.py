@@ -1,0 +1,142 @@
+"""The command that looks for what is wrong in labelled texts: `fenlei audit`."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from training.commands.extras import need
+from training.commands.options import (
+    ColumnNames,
+    Encoding,
+    Json,
+    LabelColumn,
+    MergeLabels,
+    MissingLabels,
+    TextColumn,
+    columns_of,
+    messages,
+    say,
+    warn,
+)
+from training.data.formats.rows import Columns, Missing
+from training.data.read import Kind
+from training.errors import InputError
+
+if TYPE_CHECKING:
+    from training.data.files import Content
+    from training.judging.suspects import Examined
+
+# Rows of a table of the page, and characters of a text there.
+MOST_ROWS, MOST_CHARACTERS = 1000, 300
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Example: fenlei audit reviews.csv --fix corrected.csv")(audit)
+
+
+def audit(
+    file: Annotated[Path, typer.Argument(help="Labelled texts, as for training.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the page goes.")] = Path("audit.html"),
+    fix: Annotated[Path | None, typer.Option(help="Write all rows as CSV, the suspected first, to correct.")] = None,
+    columns: ColumnNames = "",
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    encoding: Encoding = "",
+    missing: MissingLabels = Missing.STOP,
+    merge_labels: MergeLabels = False,
+    multi_label: Annotated[bool, typer.Option(help="A text may carry several labels: label|label")] = False,
+    json: Json = False,
+) -> None:
+    """Look for wrong labels, copies, phrases that give a label away and unusual texts, without training a model.
+
+    With --fix, rows to correct by hand: `label` counts, `suggested` and `reason` help; fenlei train takes the file.
+    """
+    need("train")
+
+    from training.judging.suspects import examine, write_corrections
+
+    _check_outputs(output, fix)
+    kind = Kind.LABELS if multi_label else Kind.LABEL
+    written = columns_of(columns, text_column, label_column, encoding, multi_label)
+    content = _read(file, written, missing, merge_labels, kind)
+    with messages.status("reading") as status:
+        examined = examine(content, kind, lambda told: status.update(f"{told} …"))
+    _write_page(examined, file.name, output)
+    if fix:
+        write_corrections(examined, fix)
+    _show(examined, output, fix, json)
+
+
+def _check_outputs(output: Path, fix: Path | None) -> None:
+    """Before all work. A page may be replaced, corrections may not, and nothing else is taken for a page."""
+    if output.suffix.lower() != ".html":
+        raise InputError(f"--output {output} is to be a page; give it a name that ends in .html.")
+    if fix and fix.exists():
+        raise InputError(f"{fix} exists already and may hold corrections; give --fix another name.")
+    for path in (output, fix):
+        if path and not path.parent.is_dir():
+            raise InputError(f"There is no directory {path.parent} for {path.name}; make it first.")
+
+
+def _read(file: Path, columns: Columns, missing: Missing, merge: bool, kind: Kind) -> "Content":
+    from training.data.files import read_content
+    from training.data.formats.parts import parts_of
+    from training.data.labels import alike, check_looks, merged, say_alike
+
+    parts = [path for paths in parts_of(file).values() for path in paths]
+    if parts:
+        raise InputError(f"{file} holds files of texts by part; audit one of them, for example {parts[0]}.")
+    content = read_content(file, columns, missing, say)
+    check_looks(content.examples, kind, str(file))
+    groups = alike(label for example in content.examples for label in kind.split(example.label))
+    if merge:
+        return content._replace(examples=merged(content.examples, groups))
+    for group in groups:
+        warn(say_alike(group))
+    return content
+
+
+def _write_page(examined: "Examined", source: str, output: Path) -> None:
+    from training.judging.pages import render
+    from training.judging.suspects import Why
+
+    values = {
+        "characters": MOST_CHARACTERS,
+        "examined": examined,
+        "most": MOST_ROWS,
+        "reasons": list(Why),
+        "source": source,
+    }
+    try:
+        output.write_text(render("audit.html", values), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}; choose another --output.") from None
+
+
+def _show(examined: "Examined", output: Path, fix: Path | None, json: bool) -> None:
+    from training.judging.suspects import Why
+    from training.learning.folds import FOLDS
+
+    counts = {why.english: len(examined.of(why)) for why in Why}
+    if json:
+        phrases = [phrase._asdict() for phrase in examined.phrases]
+        print(msgspec.json.encode({"texts": len(examined.examples), "suspects": counts, "phrases": phrases}).decode())
+        return
+    for finding in examined.audit.findings:
+        say(f"audit: {finding.count:,} {finding.text}")
+    rare = sum(count < FOLDS for count in Counter(one.label for one in examined.examples).values())
+    if rare:
+        say(f"audit: {rare:,} labels with fewer than {FOLDS} texts, too few to judge")
+    print(f"{len(examined.examples):>9,} texts, {len(examined.audit.labels)} labels")
+    for name, count in counts.items():
+        print(f"{count:>9,} {name}")
+    print(f"{len(examined.phrases):>9,} phrases that give a label away")
+    for phrase in examined.phrases[:5]:
+        print(f"          {phrase.label}: {phrase.text[:60]}  ({phrase.inside:.0%}, elsewhere {phrase.outside:.0%})")
+    print(f"page: {output}")
+    if fix:
+        print(f"to correct: {fix}; then: fenlei train {fix}")

@@ -1,0 +1,156 @@
+"""What a person should look at in a file of labelled texts: label errors, copies, phrases, unusual texts."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+from training.data.audit import Audit, audit
+from training.data.files import Content
+from training.data.near_copies import near_copies
+from training.data.phrases import Phrase, phrases
+from training.data.read import Example, Kind
+from training.data.split import Cleaning, Splits, clean, core
+from training.data.unusual import unusual
+from training.errors import InputError
+from training.judging.label_errors import label_errors
+
+
+class Why(Enum):
+    """Why a text is suspected, in English and in Chinese, the gravest first."""
+
+    CONFLICT = "copies with another label", "相同文本、不同标签"
+    MISSING = "texts without a label", "没有标签的文本"
+    LABEL = "likely label errors", "可能标错的标签"
+    NEAR_CONFLICT = "near copies with another label", "近似文本、不同标签"
+    UNUSUAL = "unusual texts", "异常文本"
+    COPY = "copies", "重复文本"
+    NEAR_COPY = "near copies", "近似文本"
+
+    def __init__(self, english: str, chinese: str) -> None:
+        self.english, self.chinese = english, chinese
+
+
+class Suspect(NamedTuple):
+    """A row, why it is suspected, what speaks for that, and the label that it should likely have, if one is known."""
+
+    example: Example
+    why: Why
+    detail: str
+    suggested: str = ""
+
+
+class Examined(NamedTuple):
+    """The labelled rows of a file, what is odd in all, the suspects, gravest first, and phrases that tell a label."""
+
+    examples: list[Example]
+    audit: Audit
+    suspects: list[Suspect]
+    phrases: list[Phrase]
+
+    def of(self, why: Why) -> list[Suspect]:
+        return [suspect for suspect in self.suspects if suspect.why is why]
+
+
+def examine(content: Content, kind: Kind, step: Callable[[str], None] = lambda _: None) -> Examined:
+    """Looks at all rows; `step` is told what comes next. A set of labels counts as a label of its own.
+
+    Raises InputError if there are fewer than two labels, or no text but blank ones.
+    """
+    rows = [example._replace(label=kind.canonical(example.label)) for example in content.examples]
+    cleaning = Cleaning()
+    kept = clean(rows, cleaning, kind)
+    labels = kind.labels_of(rows)
+    if len(labels) < 2:
+        raise InputError(
+            f"The texts carry {len(labels)} distinct label(s) ({', '.join(labels)}), and there is nothing to confuse; "
+            "check the label column."
+        )
+    if not kept:
+        raise InputError("Every text is blank, or stands there with two labels; check the text column.")
+    step("looking for copies")
+    suspects = [*_copies(rows), *_near(kept)]
+    step("looking for unusual texts and phrases")
+    suspects += [Suspect(kept[one.text], Why.UNUSUAL, one.reason) for one in unusual(kept)]
+    telling = phrases(kept)
+    step("answering each text without having seen it")
+    suspects += _label_errors(rows, kept)
+    suspects += [Suspect(example, Why.MISSING, "") for example in content.unlabelled]
+    order = list(Why)
+    suspects.sort(key=lambda suspect: order.index(suspect.why))
+    return Examined(rows, audit(Splits(kept, [], [], labels, cleaning, kind)), suspects, telling)
+
+
+def _copies(rows: Sequence[Example]) -> list[Suspect]:
+    """Texts that are alike: all of them if their labels differ, else all but the first."""
+    found = []
+    for alike in _alike(rows).values():
+        counts = Counter(example.label for example in alike).most_common()
+        if len(counts) == 1:
+            found += [Suspect(copy, Why.COPY, f"as line {alike[0].line:,}") for copy in alike[1:]]
+            continue
+        told = ", ".join(f"{label} ({count:,})" for label, count in counts[:5])
+        most = counts[0][0] if counts[0][1] > counts[1][1] else ""
+        found += [
+            Suspect(
+                one, Why.CONFLICT, f"the text of line {alike[0].line:,} is {told}", most if one.label != most else ""
+            )
+            for one in alike
+        ]
+    return found
+
+
+def _near(kept: Sequence[Example]) -> list[Suspect]:
+    found = []
+    for near in near_copies([example.text for example in kept]):
+        text, earlier = kept[near.text], kept[near.earlier]
+        differs = text.label != earlier.label
+        detail = f"{near.share:.0%} as line {earlier.line:,}" + (f", which is {earlier.label}" if differs else "")
+        found.append(Suspect(text, Why.NEAR_CONFLICT if differs else Why.NEAR_COPY, detail))
+    return found
+
+
+def _label_errors(rows: Sequence[Example], kept: Sequence[Example]) -> list[Suspect]:
+    """Told of every copy of a text, too."""
+    alike = _alike(rows)
+    return [
+        Suspect(copy, Why.LABEL, f"{error.own:.0%} {copy.label}, {error.other:.0%} {error.suggested}", error.suggested)
+        for error in label_errors(kept)
+        for copy in alike[core(kept[error.text].text)]
+    ]
+
+
+def _alike(rows: Iterable[Example]) -> dict[str, list[Example]]:
+    """The rows that are not blank, by what makes their texts."""
+    groups: dict[str, list[Example]] = {}
+    for example in rows:
+        if example.text:
+            groups.setdefault(core(example.text), []).append(example)
+    return groups
+
+
+def write_corrections(examined: Examined, path: Path) -> None:
+    """Writes all rows as CSV, the suspected first, to be corrected by hand and trained on.
+
+    With a byte order mark, without which Excel takes Chinese for something else. Raises InputError if the file cannot
+    be written, or is there: it may hold corrections.
+    """
+    suspected: dict[Example, list[Suspect]] = {}
+    for suspect in examined.suspects:
+        suspected.setdefault(suspect.example, []).append(suspect)
+    rest = [example for example in examined.examples if example not in suspected]
+    try:
+        with path.open("x", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("text", "label", "suggested", "reason", "line"))
+            for example in (*suspected, *rest):
+                found = suspected.get(example, [])
+                suggested = next((suspect.suggested for suspect in found if suspect.suggested), "")
+                reason = "; ".join(": ".join(filter(None, (one.why.english, one.detail))) for one in found)
+                writer.writerow((example.text, example.label, suggested, reason, example.line))
+    except FileExistsError:
+        raise InputError(f"{path} exists already and may hold corrections; give --fix another name.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}; give --fix another name.") from None
