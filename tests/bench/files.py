@@ -26,6 +26,7 @@ LINES = 1_000_000
 SIZES = (10_000, 100_000, LINES)
 TURNS = 5
 SLICE = 50_000
+SINGLE = 2_000
 KEY = "texts.jsonl.gz"
 MEMORY_CEILING = 250
 LONGEST = 1_000_000  # bytes of a line, a little less than may be
@@ -40,6 +41,7 @@ def main(data: Path) -> None:
         os.sched_setaffinity(0, processors[:1])
         beside_fasttext(bundle, peer, texts)
         where_the_time_goes(bundle, texts)
+        one_text(bundle, peer, texts)
         os.sched_setaffinity(0, processors)
         through_s3(bundle, texts)
 
@@ -174,6 +176,27 @@ def where_the_time_goes(bundle: Path, texts: list[str]) -> None:
             seconds.append(time.process_time() - began)
         print(f"  {name} {median(seconds) / len(chosen) * 1e6:.1f}", end="")
     print("  (the rest is Python: windows, predictions, JSON)")
+
+
+def one_text(bundle: Path, peer: Path, texts: list[str]) -> None:
+    """One call a text, in turns: the median of each."""
+    import fasttext
+
+    from handler.model.bundle import load
+    from handler.model.classifier import Classifier
+
+    classifier, model = Classifier(load(bundle)), fasttext.load_model(str(peer))
+    calls: dict[str, Callable[[str], object]] = {
+        "fenlei": lambda text: classifier.classify([text]),
+        "fastText": lambda text: model.predict([" ".join(text)]),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for text in texts[:SINGLE]:
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call(text)
+            taken[name].append(time.perf_counter() - began)
+    print("one text:", ", ".join(f"{name} {median(seconds) * 1e6:.0f} us" for name, seconds in taken.items()))
 
 
 # --- the function over HTTP, each size in a process of its own -----------------------------------------
