@@ -69,7 +69,8 @@ class Pieces:
 
         A piece that by itself fills the model has no ids: the tokenizer cuts what it says of it.
         """
-        new, self._new = self._new, set()
+        # A copy: another thread may still add to the set.
+        new, self._new = tuple(self._new), set()
         if len(self._known) + len(new) > MOST_PIECES:
             self._known.clear()
         texts = [piece[1:] if piece[0] == FIRST else ANCHOR + piece for piece in new]

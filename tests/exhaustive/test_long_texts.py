@@ -63,13 +63,17 @@ OWN: dict[str, Callable[[list[str]], Tokenizer]] = {
 TOKENIZERS = OWN | {"WordPiece": word_piece, "byte pairs": byte_pairs, "pieces": pieces}
 
 
-@pytest.fixture(scope="module", params=TOKENIZERS)
-def classifier(request: pytest.FixtureRequest, bundle: Bundle) -> Classifier:
-    """The serving code around a tokenizer of each kind."""
-    tokenizer = TOKENIZERS[request.param](corpus())
+def serving(kind: str, bundle: Bundle) -> Classifier:
+    """The serving code around a tokenizer of a kind."""
+    tokenizer = TOKENIZERS[kind](corpus())
     tokenizer.enable_truncation(MAX_TOKENS)
     manifest = replace(bundle.manifest, max_tokens=MAX_TOKENS)
     return Classifier(replace(bundle, manifest=manifest, tokenizer=tokenizer.to_str()))
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def classifier(request: pytest.FixtureRequest, bundle: Bundle) -> Classifier:
+    return serving(request.param, bundle)
 
 
 @settings(max_examples=150)

@@ -5,8 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
-from test_long_texts import FRAGMENTS, MAX_TOKENS, TOKENIZERS, corpus
+from test_long_texts import FRAGMENTS, corpus, serving
 
 from handler.model import pieces
 from handler.model.bundle import Bundle
@@ -20,10 +19,7 @@ TEXTS |= st.lists(st.sampled_from([*FRAGMENTS, "good", "很好", "，"]), max_si
 
 @pytest.fixture(scope="module", params=KINDS)
 def classifier(request: pytest.FixtureRequest, bundle: Bundle) -> Classifier:
-    tokenizer = TOKENIZERS[request.param](corpus())
-    tokenizer.enable_truncation(MAX_TOKENS)
-    manifest = replace(bundle.manifest, max_tokens=MAX_TOKENS)
-    return Classifier(replace(bundle, manifest=manifest, tokenizer=tokenizer.to_str()))
+    return serving(request.param, bundle)
 
 
 @settings(max_examples=200)

@@ -105,7 +105,10 @@ def remark(spec: Spec, dictionary: NgramDictionary) -> str:
 
 
 def ngram_bytes(spec: Spec) -> int:
-    """What an n-gram takes: its key of four bytes, its weights, its frequency, and the power of its row."""
+    """What an n-gram takes: its key of four bytes, its weights, its frequency, and the power of its row.
+
+    Its third of a displacement, a byte and a third, is not counted.
+    """
     return spec.width + 6
 
 
