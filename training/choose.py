@@ -1,72 +1,90 @@
 """Choices between trainings: which family suits the data, and whether unlabelled texts help."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from handler.model.activation import activate
 from training.data.read import Example, squeeze
 from training.data.split import Splits
 from training.errors import InputError
-from training.families import get_family
 from training.learning.batches import predict
 from training.learning.calibrate import temperature
 from training.learning.job import Family
 from training.learning.plan import Plan, Progress
 from training.train import Learned, learn
 
-CANDIDATES = ("logistic", "linear", "hybrid")
 RESAMPLES = 100
 # Pseudo-labels are taken from answers at least so confident.
 CONFIDENT = 0.95
 
 
-def choose_family(plan: Plan, splits: Splits, progress: Progress) -> tuple[Plan, Learned, str]:
-    """Trains the cheap families; gives the plan with the one to take, what it learned, and the reason in a sentence.
+def try_families(plan: Plan, families: Sequence[Family], splits: Splits, progress: Progress) -> list[Learned]:
+    """Trains the families, each as far as it need be to tell how good it is.
+
+    Where texts are few and none are held out, those alone that are cross-validated. Raises InputError if there are no
+    texts to choose by.
+    """
+    judged = [family for family in families if splits.dev or family.crossed]
+    tried = [learn(plan._replace(family=family), splits, progress) for family in judged]
+    if not all(len(one.unseen.targets) for one in tried):
+        raise InputError("--family auto needs development texts to choose on; give --dev, or name a family.")
+    return tried
+
+
+def smallest_of_the_best(tried: Sequence[Learned]) -> tuple[Learned, str]:
+    """The family to take, and the reason in a sentence.
 
     The smallest is taken that is within one standard error of the best: Breiman et al. 1984, "Classification and
-    Regression Trees". Raises InputError if there are no development texts to choose on.
+    Regression Trees".
     """
-    if not splits.dev:
-        raise InputError("--family auto needs development texts to choose on; give --dev, or name a family.")
-    tried = {name: learn(plan._replace(family=as_wanted(name, plan.family)), splits, progress) for name in CANDIDATES}
-    best = max(tried, key=lambda name: tried[name].score)
-    short = {name: tried[best].score - one.score for name, one in tried.items()}
-    errors = {name: error_of_difference(tried[best], one) for name, one in tried.items()}
-    as_good = [name for name in tried if short[name] <= errors[name]]
-    taken = min(as_good, key=lambda name: parameters(tried[name]))
+    best = max(tried, key=lambda one: one.score)
+    errors = [error_of_difference(best, one) for one in tried]
+    as_good = [one for one, error in zip(tried, errors, strict=True) if best.score - one.score <= error]
+    taken = min(as_good, key=parameters)
     scores = ", ".join(
-        f"{name} {one.score:.4f} ± {errors[name]:.4f} with {parameters(one):,} parameters"
-        for name, one in tried.items()
+        f"{name_of(one)} {one.score:.4f} ± {error:.4f} with {parameters(one):,} parameters"
+        for one, error in zip(tried, errors, strict=True)
     )
+    texts = len(taken.unseen.targets)
+    where = f"{texts:,} texts, each answered by a model that was trained without it"
+    if not taken.fitted.crossed:
+        where = f"{texts:,} development texts"
     reason = (
-        f"{taken} is the smallest within a standard error of the best score on {len(splits.dev):,} development texts "
-        f"({scores}; ± of the difference to {best})"
+        f"{name_of(taken)} is the smallest within a standard error of the best score on {where} "
+        f"({scores}; ± of the difference to {name_of(best)})"
     )
-    return plan._replace(family=tried[taken].job.family), tried[taken], reason
+    return taken, reason
 
 
-def as_wanted(name: str, planned: Family) -> Family:
-    """A family with what the user wants otherwise than suits the planned one, as its tokenizer."""
-    usual = get_family(planned.name)
-    return get_family(name)._replace(
-        **{
-            field: wanted
-            for field, wanted, suiting in zip(Family._fields, planned, usual, strict=True)
-            if wanted is not suiting
-        }
+def gain(taken: Learned, tried: Sequence[Learned], size: float) -> str:
+    """What an encoder brought for a bundle of so many bytes, in a sentence; empty if none was taken."""
+    others = [one for one in tried if one.job.family.pretrained is None]
+    if taken.job.family.pretrained is None or not others:
+        return ""
+    other = max(others, key=lambda one: one.score)
+    return (
+        f"{name_of(taken)} scores {taken.score - other.score:+.4f} (± {error_of_difference(taken, other):.4f}) beside "
+        f"{name_of(other)}, the best without it, for a bundle of {size / 1e6:.1f} MB: "
+        f"{parameters(taken) / 1e6:.1f} million numbers, and {parameters(other) / 1e6:.1f} million"
     )
+
+
+def name_of(learned: Learned) -> str:
+    return learned.job.family.name
 
 
 def error_of_difference(one: Learned, other: Learned) -> float:
-    """The standard error of the difference of two development scores.
+    """The standard error of the difference of two scores on the same texts.
 
     By resampling the texts, the same for both, since both find the same texts hard: Efron 1979, "Bootstrap Methods:
     Another Look at the Jackknife".
     """
-    targets, generator = one.read.dev.targets, np.random.default_rng(0)
+    targets, generator = one.unseen.targets, np.random.default_rng(0)
     differences = []
     for _ in range(RESAMPLES):
         rows = generator.integers(0, len(targets), len(targets))
-        scores = [learned.task.score(learned.dev_logits[rows], targets[rows]) for learned in (one, other)]
+        scores = [learned.task.score(learned.unseen.logits[rows], targets[rows]) for learned in (one, other)]
         differences.append(scores[0] - scores[1])
     return float(np.std(differences))
 

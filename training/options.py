@@ -18,6 +18,9 @@ from training.learning.tasks import check_task
 from training.shipping.bundles import check_destination, check_directories
 from training.shipping.convert import check_quantization
 
+# What `auto` trains to choose from, beside an encoder if one is given.
+CANDIDATES = ("logistic", "linear", "hybrid")
+
 
 class Texts(NamedTuple):
     """Where the texts are: a file or a named data set; a part of it is held out where `dev` or `test` is not given.
@@ -38,7 +41,10 @@ class Texts(NamedTuple):
 
 
 class Model(NamedTuple):
-    """Which family, and what of it is not to be as suits it; a name may be empty, and the family `auto`."""
+    """Which family, and what of it is not to be as suits it; a name may be empty, and the family `auto`.
+
+    What `auto` takes is no larger than so many `megabytes`.
+    """
 
     family: str
     tokenizer: str
@@ -48,6 +54,7 @@ class Model(NamedTuple):
     layers: int | None = None
     pieces: int | None = None
     max_tokens: int | None = None
+    megabytes: float | None = None
 
 
 class Options(NamedTuple):
@@ -117,9 +124,18 @@ def _family(model: Model, task: str) -> Family:
     _check_start(family, model, task)
     if model.checkpoint:
         family = start_from(family, open_named(model.checkpoint, model.layers), model.tune, model.pieces)
+    return _with_epochs(_as_given(family, model), model)
+
+
+def candidates(model: Model) -> list[Family]:
+    """The small families among which `auto` chooses, as they are to be."""
+    return [_as_given(get_family(name), model) for name in CANDIDATES]
+
+
+def _as_given(family: Family, model: Model) -> Family:
     if model.tokenizer:
         family = family._replace(tokenizer=check_kind(model.tokenizer))
-    return _with_epochs(_with_tokens(family, model.max_tokens), model)
+    return _with_tokens(family, model.max_tokens)
 
 
 def _with_tokens(family: Family, most: int | None) -> Family:
@@ -137,10 +153,12 @@ def _check_start(family: Family, model: Model, task: str) -> None:
         raise InputError("--task cluster and --family cluster belong together; give both or neither.")
     if family.name == "encoder" and not model.checkpoint:
         raise InputError("--family encoder starts from a pre-trained one; name its directory with --checkpoint.")
-    if model.checkpoint and (model.family == "auto" or family.name not in ("encoder", "cluster")):
+    if model.checkpoint and family.name not in ("encoder", "cluster"):
         raise InputError(f"--checkpoint is for --family encoder and cluster, not for {model.family}; leave one out.")
     if model.checkpoint and model.tokenizer:
         raise InputError("--checkpoint brings a tokenizer along; leave --tokenizer out.")
+    if model.megabytes and (model.family != "auto" or task == "cluster"):
+        raise InputError("--max-megabytes is for --family auto, which chooses; give both or neither.")
     if (model.layers or model.pieces) and not model.checkpoint:
         raise InputError("--layers and --pieces are how much of a --checkpoint is kept; give one, or leave them out.")
 

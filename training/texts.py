@@ -48,7 +48,7 @@ def read_data(options: Options, family: Family, progress: Progress) -> Data:
     """Reads, splits and audits the texts, and says what was found. Raises InputError.
 
     Where texts are few, a family that is cross-validated has none held out for development, unless it is chosen from
-    several, or taught: that is judged on development texts.
+    several small ones, or taught: that is judged on development texts.
     """
     texts, kind = options.texts, check_task(options.task, options.multi_label)
     content = _train(texts, progress)
@@ -58,7 +58,8 @@ def read_data(options: Options, family: Family, progress: Progress) -> Data:
         parts = _one_spelling(parts, kind, texts.merge_labels, progress)
     unlabelled = read(texts.unlabelled, texts.columns._replace(label=""), say=progress.say) if texts.unlabelled else []
     unlabelled += content.unlabelled
-    few = FEW_TEXTS if family.crossed and not (options.automatic or options.teacher or unlabelled) else 0
+    small = options.automatic and not family.pretrained
+    few = FEW_TEXTS if family.crossed and not (small or options.teacher or unlabelled) else 0
     splits = make_splits(*parts, options.seed, kind, few)
     data = Data(splits, audit(splits), unlabelled, content.text_column)
     _tell(data, crossed=FOLDS <= len(splits.train) < few, progress=progress)

@@ -17,7 +17,7 @@ from training.learning.batches import predict
 from training.learning.calibrate import NEVER, calibrated
 from training.learning.fit import run
 from training.learning.folds import TIMES_MORE, out_of_fold
-from training.learning.job import Encoded, Fitted, Job
+from training.learning.job import Encoded, Fitted, Job, OutOfFold
 from training.learning.plan import Plan, Progress, make_task
 from training.learning.reading import TOLD_SHARE, Read, read_texts
 from training.learning.tasks import MultiLabel, Task, restore_scale
@@ -40,9 +40,14 @@ class Learned(NamedTuple):
     seconds: float
 
     @property
+    def unseen(self) -> OutOfFold:
+        """Answers on texts that were not trained on: out of fold, or in development."""
+        return self.fitted.crossed or OutOfFold(self.dev_logits, self.read.dev.targets)
+
+    @property
     def score(self) -> float:
-        """How good it is in development."""
-        return self.task.score(self.dev_logits, self.read.dev.targets)
+        """How good these answers are."""
+        return self.task.score(*self.unseen)
 
 
 def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:

@@ -454,7 +454,7 @@ def test_the_command_refuses_before_it_reads_texts_or_loads_tensorflow(four_line
 CALLS: list[tuple[list[str], str]] = [
     (["--family", "encoder"], "name its directory with --checkpoint"),
     (["--family", "cnn", "--checkpoint", "TINY"], "--checkpoint is for --family encoder and cluster, not for cnn"),
-    (["--family", "auto", "--checkpoint", "TINY"], "not for auto"),
+    (["--checkpoint", "TINY", "--max-megabytes", "9"], "--max-megabytes is for --family auto"),
     (["--checkpoint", "TINY", "--tokenizer", "bpe"], "brings a tokenizer along"),
     (["--checkpoint", "nowhere"], "nowhere is not a directory"),
 ]

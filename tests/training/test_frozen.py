@@ -1,5 +1,7 @@
 """A frozen encoder: asked once about each text, whatever is trained on it; and a training by name, from a local hub."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from checkpoints import CHARACTERS, write_checkpoint
 from command import fenlei
 from hub import COMMIT, LocalHub
+from safetensors.numpy import load_file, save_file
 
 from handler.model.bundle import load
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
@@ -108,32 +111,47 @@ def test_where_nothing_can_be_kept_all_is_asked(tiny: Checkpoint, cache: Path, b
         assert asked.texts == 4
 
 
+HALVES = CHARACTERS[:60], CHARACTERS[60:]
+
+
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[LocalHub]:
-    with LocalHub({"me/tiny": write_checkpoint(tmp_path / "on-the-hub", "xlm-roberta", longest=16)}) as hub:
+    """Has an encoder that knows of each character which half it is of."""
+    directory = write_checkpoint(tmp_path / "on-the-hub", "xlm-roberta", longest=16)
+    pieces = [piece for piece, _ in json.loads((directory / "tokenizer.json").read_bytes())["model"]["vocab"]]
+    weights = load_file(directory / "model.safetensors")
+    for sign, half in zip((3, -3), HALVES, strict=True):
+        weights["embeddings.word_embeddings.weight"][[pieces.index(c) for c in half], 0] += sign
+    save_file(weights, directory / "model.safetensors")
+    with LocalHub({"me/tiny": directory}) as hub:
         yield hub
 
 
-def test_a_frozen_encoder_by_name_learns_from_few_texts(
+def test_a_frozen_encoder_by_name_learns_from_few_texts_and_auto_says_what_it_brings(
     hub: LocalHub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN two labels whose texts are of different characters
+    # GIVEN two labels whose texts are of either half, no character twice: n-grams tell nothing of other texts
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    random = np.random.default_rng(0)
-    halves = list(CHARACTERS[:60]), list(CHARACTERS[60:])
-    rows = [(i % 2, "".join(random.choice(halves[i % 2], 8))) for i in range(60)]
-    for name, part in (("train", rows[:40]), ("test", rows[40:])):
-        content = "".join(f"{'AB'[label]}\t{text}\n" for label, text in part)
+    texts = [(label, half[i : i + 2]) for label, half in zip("AB", HALVES, strict=True) for i in range(0, 50, 2)]
+    for name, part in (("train", [*texts[:20], *texts[-20:]]), ("test", texts[20:-20])):
+        content = "".join(f"{label}\t{text}\n" for label, text in part)
         (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
 
     ran = fenlei(
-        "train", tmp_path / "train.tsv", "--test", tmp_path / "test.tsv", "--columns", "label,text",
-        "--checkpoint", "me/tiny@main", "--tune", "none", "--layers", "1", "--pieces", "100",
+        "train", tmp_path / "train.tsv", "--test", tmp_path / "test.tsv", "--columns", "label,text", "--family", "auto",
+        "--checkpoint", "me/tiny@main", "--tune", "none", "--layers", "1", "--pieces", "100", "--max-megabytes", "1",
         "-o", tmp_path / "model", "--json",
     )  # fmt: skip
 
     assert ran.status == 0, ran.errors
+    assert (
+        "auto: encoder is the smallest within a standard error of the best score on 40 texts, each answered"
+        in ran.errors
+    )
+    assert re.search(
+        r"auto: encoder scores \+0\.\d+ \(.*\) beside linear, the best without it, for a bundle of", ran.errors
+    )
     manifest, result = load(tmp_path / "model").manifest, ran.json()
     assert (manifest.data["checkpoint"], manifest.data["checkpoint_commit"]) == ("me/tiny", COMMIT)
     assert result["metrics"]["accuracy"] >= 0.9

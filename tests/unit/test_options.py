@@ -7,7 +7,7 @@ import pytest
 
 from training.data.formats.rows import Columns, Missing
 from training.errors import InputError
-from training.options import Model, Options, Texts, make_plan
+from training.options import CANDIDATES, Model, Options, Texts, candidates, make_plan
 
 TEXTS = Texts(
     Path("reviews.csv"), "", None, None, None, Columns("words"), Missing.STOP, merge_labels=False, strict=False
@@ -90,6 +90,13 @@ def test_a_recipe_is_as_suits_the_family_but_for_what_is_given(options: Options)
     assert given == suits._replace(tokenizer="char", epochs=2) != suits
 
 
+def test_each_of_the_families_to_choose_from_is_as_is_wanted() -> None:
+    wanted = candidates(MODEL._replace(family="auto", tokenizer="char", max_tokens=40))
+
+    assert [family.name for family in wanted] == list(CANDIDATES)
+    assert {(family.tokenizer, family.max_tokens) for family in wanted} == {("char", 40)}
+
+
 @pytest.mark.parametrize(
     ("task", "family", "planned", "automatic"),
     [
@@ -116,7 +123,8 @@ def test_the_family_is_named_or_suits_the_task_or_is_left_to_choose(
         ("classify", {"family": "cluster"}, "--task cluster and --family cluster belong together"),
         ("classify", {"family": "encoder"}, "name its directory with --checkpoint"),
         ("classify", {"family": "cnn", "checkpoint": "tiny"}, "not for cnn; leave one out"),
-        ("classify", {"family": "auto", "checkpoint": "tiny"}, "not for auto; leave one out"),
+        ("classify", {"megabytes": 9}, "--max-megabytes is for --family auto"),
+        ("cluster", {"family": "auto", "megabytes": 9}, "--max-megabytes is for --family auto"),
         ("classify", {"layers": 2}, "--layers and --pieces are how much of a --checkpoint is kept"),
         ("classify", {"pieces": 9}, "--layers and --pieces are how much of a --checkpoint is kept"),
         ("classify", {"checkpoint": "tiny", "tokenizer": "char"}, "leave --tokenizer out"),

@@ -42,7 +42,7 @@ def train(
     encoding: Encoding = "",
     missing: MissingLabels = Missing.STOP,
     merge_labels: MergeLabels = False,
-    family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster) if not given.")] = "",
+    family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster, encoder) if not given.")] = "",
     tokenizer: Annotated[str, typer.Option(help="char, bpe, unigram or mixed; by default what suits the family.")] = "",
     task: Annotated[
         str, typer.Option(help="classify, regress (the labels are numbers) or cluster (no labels)")
@@ -71,6 +71,10 @@ def train(
     pieces: Annotated[
         int | None,
         typer.Option(min=1, help="Keep so many pieces of an encoder's vocabulary; else what suits the texts."),
+    ] = None,
+    max_megabytes: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="--family auto takes no family whose model is larger; of an encoder fewer pieces."),
     ] = None,
     max_tokens: Annotated[
         int | None,
@@ -106,7 +110,7 @@ def train(
     written = columns_of(columns, text_column, label_column, encoding, multi_label)
     options = Options(
         texts=Texts(file, dataset, dev, test, unlabelled, written, missing, merge_labels, strict),
-        model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces, max_tokens),
+        model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces, max_tokens, max_megabytes),
         task=task,
         multi_label=multi_label,
         clusters=clusters,

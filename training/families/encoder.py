@@ -11,6 +11,7 @@ Frozen, the encoder is asked once about each text, and a head on what it says is
 better than to descend, and takes a second.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -46,6 +47,8 @@ DROPOUT = 0.1
 # How many times the deviation of the wide part the encoder's may have, and the room for n-grams.
 MIXES = (1.0, 1.5, 2.0, 3.0, 5.0)
 NGRAMS_BYTES = 1_000_000
+# Of a bundle; the rest are scales, the graph of each length, the tokenizer, n-grams.
+SHARE_OF_WEIGHTS = 0.88
 
 
 class Pretrained(NamedTuple):
@@ -78,15 +81,21 @@ def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | 
     )
 
 
-def keep_pieces(family: Family, texts: Sequence[str], held_out: Sequence[str]) -> tuple[Family, dict[str, float]]:
+def keep_pieces(
+    family: Family, texts: Sequence[str], held_out: Sequence[str], room: float = math.inf
+) -> tuple[Family, dict[str, float]]:
     """The family with an encoder's vocabulary as the texts need it, and what that changes on others.
 
-    Raises InputError if what is left takes more memory than there is.
+    If that is more than a model has `room` for, in weights, it keeps fewer. Raises InputError if what is left takes
+    more memory than there is.
     """
     if family.pretrained is None:
         return family, {}
     whole = family.pretrained.checkpoint
     pruned = prune(whole, texts, family.pretrained.pieces)
+    if pruned.parameters > SHARE_OF_WEIGHTS * room and family.pretrained.pieces is None:
+        over = pruned.parameters - SHARE_OF_WEIGHTS * room
+        pruned = prune(whole, texts, max(1, len(pruned.order) - math.ceil(over / whole.shape.embedded)))
     check_memory(pruned, available_bytes())
     return family._replace(pretrained=family.pretrained._replace(checkpoint=pruned)), compare(whole, pruned, held_out)
 

@@ -55,17 +55,26 @@ def prefix_of(path: Path) -> str:
     return f".{path.name[:40]}-"
 
 
+def shipped_bytes(bundle: Bundle) -> int:
+    """How large the bundle is, but for its manifest and what is for people to read."""
+    return sum(map(len, _shipped(bundle).values()))
+
+
+def _shipped(bundle: Bundle) -> dict[str, bytes]:
+    return {
+        bundles.MODEL: bundle.model,
+        bundles.TOKENIZER: bundle.tokenizer.encode(),
+        bundles.GOLDEN: bundle.golden_lines,
+    }
+
+
 def write(bundle: Bundle, documents: Mapping[str, str], path: Path) -> Bundle:
     """Writes a bundle and its documents to a directory and reads it back, verified.
 
     It is made beside its place and moved there when it is complete; a bundle that was there before is replaced
     then. Raises InputError if the place cannot be written.
     """
-    shipped = {
-        bundles.MODEL: bundle.model,
-        bundles.TOKENIZER: bundle.tokenizer.encode(),
-        bundles.GOLDEN: bundle.golden_lines,
-    }
+    shipped = _shipped(bundle)
     papers = {name: text.encode() for name, text in documents.items()}
     manifest = msgspec.structs.replace(
         bundle.manifest,

@@ -12,6 +12,8 @@ from training.learning.ngrams import pad
 
 # From the finest to the smallest.
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+# What a weight takes, at least.
+BYTES = {"none": 4, "float16": 2, "dynamic": 1, "int8": 1}
 BATCHES = (1, 32)
 REPRESENTATIVES = 64
 RANGED = "CONV_2D"

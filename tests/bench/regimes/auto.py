@@ -5,13 +5,14 @@ from pathlib import Path
 from tests.bench.regimes.row import Row, percent
 from tests.bench.regimes.training import part
 from tests.bench.training import plan, progress
-from training.choose import CANDIDATES, choose_family
+from training.choose import name_of, smallest_of_the_best, try_families
 from training.data.read import Example
 from training.data.split import make_splits
 from training.families import get_family
 from training.learning.batches import predict
 from training.learning.tasks import predict_labels
-from training.train import Learned, learn
+from training.options import CANDIDATES
+from training.train import Learned
 
 ROWS = 2000
 
@@ -19,11 +20,11 @@ ROWS = 2000
 def measure(data: Path) -> list[Row]:
     splits = make_splits(part(data, "sst2/train", ROWS), None, [], seed=0)
     planned = plan(get_family("hybrid"))
-    _, taken, reason = choose_family(planned, splits, progress())
-    tried = {name: learn(planned._replace(family=get_family(name)), splits, progress()) for name in CANDIDATES}
+    tried = try_families(planned, [get_family(name) for name in CANDIDATES], splits, progress())
+    taken, reason = smallest_of_the_best(tried)
     test = part(data, "sst2/test")
-    found = {name: accuracy(learned, test) for name, learned in tried.items()}
-    short = max(found.values()) - found[taken.job.family.name]
+    found = {name_of(learned): accuracy(learned, test) for learned in tried}
+    short = max(found.values()) - found[name_of(taken)]
     return [
         Row(
             f"auto: sst2, {ROWS:,} rows",
