@@ -35,34 +35,32 @@ class Pieces:
         self._tokenizer = tokenizer
         run, han = (OTHER, f" ?[{HAN}]|") if isolates_han else (HAN + OTHER, "")
         self._piece = re.compile(f"{han} ?[{run}]{{1,{LONGEST_PIECE}}}(?![{run}])")
-        self._plain = re.compile(f"(?! )(?:{self._piece.pattern})+")
         self._known: dict[str, list[int] | None] = {}
         self._new: set[str] = set()
 
     def ids(self, texts: Sequence[str]) -> list[list[int] | None]:
         """The ids of each text, however many; None for one that the tokenizer has to read."""
-        cut = [self._cut(text) for text in texts]
-        self._new.update(set(chain.from_iterable(cut)).difference(self._known))
+        # One text after the other, so that its pieces are still in the processor's cache when they are looked up.
+        found = list(map(self._ids, texts))
         if len(self._new) >= ASKED_TOGETHER:
             self._learn()
-        return [self._joined(pieces) if pieces else None for pieces in cut]
+            return [self._ids(text) if ids is None else ids for text, ids in zip(texts, found, strict=True)]
+        return found
 
-    def _joined(self, pieces: list[str]) -> list[int] | None:
-        ids: list[int] = []
-        for piece in pieces:
-            known = self._known.get(piece)
-            if known is None:
-                return None
-            ids += known
-        return ids
-
-    def _cut(self, text: str) -> list[str]:
-        """The pieces of a text; none if it is not plain."""
-        if len(text) > LONGEST_TEXT or not self._plain.fullmatch(text):
-            return []
+    def _ids(self, text: str) -> list[int] | None:
+        if len(text) > LONGEST_TEXT or text[:1] == " ":
+            return None
         pieces = self._piece.findall(text)
+        if not pieces or len("".join(pieces)) != len(text):  # what is in no piece is not plain
+            return None
         pieces[0] = FIRST + pieces[0]
-        return pieces
+        try:
+            return list(chain.from_iterable(map(self._known.__getitem__, pieces)))
+        except KeyError:
+            self._new.update(piece for piece in pieces if piece not in self._known)
+        except TypeError:  # None, of a piece that has no ids
+            pass
+        return None
 
     def _learn(self) -> None:
         """Asks for the new pieces: for one within a text behind an anchor, whose own ids are left out.
