@@ -153,7 +153,7 @@ sam: .envs/sam/ready
 # Resolves what pyproject.toml asks for, to the newest versions with UPGRADE=1, and says what that changes in the package.
 lock: .envs/uv/ready .envs/build/ready
 	@cp $(LOCKS)/handler.txt .envs/handler.before
-	@for group in dev run handler test sam checkov aws mcp workflows bench mpnet e5 build runtime audit; do \
+	@for group in dev run handler test authorizer sam checkov aws mcp workflows bench mpnet e5 build runtime audit; do \
 	  constraint=$$([ $$group = dev ] || [ $$group = sam ] || [ $$group = checkov ] || [ $$group = aws ] || [ $$group = mcp ] || echo "-c $(LOCKS)/dev.txt"); \
 	  alone=$$([ $$group != mpnet ] && [ $$group != e5 ] || echo --no-deps); \
 	  $(UV) pip compile -q $(if $(UPGRADE),--upgrade) --group $$group $$constraint $$alone --universal --python-version 3.11 \
@@ -173,7 +173,7 @@ resolve: .envs/uv/ready
 	@.envs/uv/bin/python -m build.resolve $(RESOLVE)
 
 audit: .envs/audit/ready
-	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt
+	@.envs/audit/bin/python -m build.audit $(LOCKS)/handler.txt $(LOCKS)/runtime.txt $(LOCKS)/authorizer.txt
 
 # --- checks ---------------------------------------------------------------------------------------
 
@@ -336,6 +336,9 @@ image: image-package
 
 # `sam build` calls this for each function, with ARTIFACTS_DIR. ARCHITECTURE has to be that of template.yaml.
 ARCHITECTURE ?= x86_64
+build-AuthorizerFunction: .envs/build/ready .envs/sam/ready .envs/runtime-3.13/ready
+	@.envs/build/bin/python -m build.authorizer --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
+
 build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
 	@$(PACKAGE) --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
 

@@ -1,6 +1,7 @@
-"""Who may call, as API Gateway imports it: keys, IAM's signatures or a user pool's tokens; and from which network.
+"""Who may call, as API Gateway imports it: keys, IAM's signatures or tokens; and from which network.
 
-A template's conditions choose: UsesKeys, UsesSignatures (else tokens), HasScope, OpensPages and IsPrivate.
+A template's conditions choose: UsesKeys, UsesSignatures (else tokens), UsesAuthorizer (else a user pool's tokens),
+PlansTokens, HasScope, OpensPages and IsPrivate.
 """
 
 from typing import Any
@@ -8,7 +9,13 @@ from typing import Any
 Json = dict[str, Any]
 NOTHING = {"Ref": "AWS::NoValue"}
 
-_TOKEN = {"Fn::If": ["HasScope", {"token": [{"Ref": "TokenScope"}]}, {"token": []}]}
+_BY_PLAN = {"Fn::If": ["PlansTokens", {"token": [], "api_key": []}, {"token": []}]}
+_TOKEN = {"Fn::If": ["HasScope", {"token": [{"Ref": "TokenScope"}]}, _BY_PLAN]}
+# The gateway reads a key from its caller, or has the authorizer say one for a token.
+KEY_SOURCE = {"Fn::If": ["PlansTokens", "AUTHORIZER", "HEADER"]}
+# What the function says of a token is taken for so long, so that a token may be used until so long after its time.
+REMEMBERED_SECONDS = 60
+_LAMBDA = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions"
 _CALLER = {"Fn::If": ["UsesKeys", {"api_key": []}, {"Fn::If": ["UsesSignatures", {"signature": []}, _TOKEN]}]}
 
 
@@ -28,11 +35,21 @@ def schemes(contract: Json) -> Json:
     "Use API Gateway extensions to OpenAPI" (x-amazon-apigateway-authtype, x-amazon-apigateway-authorizer) has both.
     """
     header: Json = {"type": "apiKey", "name": "Authorization", "in": "header"}
-    pool = {"type": "cognito_user_pools", "providerARNs": [{"Ref": "UserPoolArn"}]}
-    token = header | {
+    pool = header | {
         "x-amazon-apigateway-authtype": "cognito_user_pools",
-        "x-amazon-apigateway-authorizer": pool,
+        "x-amazon-apigateway-authorizer": {"type": "cognito_user_pools", "providerARNs": [{"Ref": "UserPoolArn"}]},
     }
+    function = header | {
+        "x-amazon-apigateway-authtype": "custom",
+        "x-amazon-apigateway-authorizer": {
+            "type": "token",
+            "authorizerUri": {"Fn::Sub": f"{_LAMBDA}/${{AuthorizerArn}}/invocations"},
+            "authorizerResultTtlInSeconds": REMEMBERED_SECONDS,
+            # What is no token at all costs no call of the function.
+            "identityValidationExpression": r"^[Bb]earer [\w-]+\.[\w-]+\.[\w-]+$",
+        },
+    }
+    token = {"Fn::If": ["UsesAuthorizer", function, pool]}
     return {
         "api_key": {key: contract["components"]["securitySchemes"]["api_key"][key] for key in ("type", "in", "name")},
         "signature": {"Fn::If": ["UsesSignatures", header | {"x-amazon-apigateway-authtype": "awsSigv4"}, NOTHING]},

@@ -42,6 +42,7 @@ ERRORS = {
     "ACCESS_DENIED": (403, "Forbidden", "You may not call this."),
     "UNAUTHORIZED": (401, "Unauthorized", "Send a token that is valid now in the header authorization."),
     "AUTHORIZER_CONFIGURATION_ERROR": (500, "Internal Server Error", "Tokens cannot be checked here; tell the owner."),
+    "AUTHORIZER_FAILURE": (503, "Service Unavailable", "Tokens cannot be checked now; wait a moment and try again."),
     "INVALID_SIGNATURE": (403, "Forbidden", "The signature is not that of this request and of a known access key."),
     "EXPIRED_TOKEN": (403, "Forbidden", "The signature or its token is out of date; renew it, and look at the clock."),
     "INVALID_API_KEY": (403, "Forbidden", "Send a valid API key in the header x-api-key."),
@@ -76,7 +77,7 @@ def document(contract: Json) -> Json:
             "securitySchemes": access.schemes(contract),
             "schemas": {name: model(schemas[name], schemas) for name in _bodies(contract["paths"])},
         },
-        "x-amazon-apigateway-api-key-source": "HEADER",
+        "x-amazon-apigateway-api-key-source": access.KEY_SOURCE,
         "x-amazon-apigateway-policy": access.network(contract),
         "x-amazon-apigateway-request-validators": {
             "full": {"validateRequestBody": True, "validateRequestParameters": True},

@@ -39,6 +39,11 @@ def install(output: Path, target: Target, architecture: Architecture, lock: Path
     _uv_install(entries, output, target, architecture)
 
 
+def install_whole(output: Path, target: Target, architecture: Architecture, lock: Path) -> None:
+    """Fills `output` with all that a lock names. Raises BuildError."""
+    _uv_install(entries_of(lock.read_text(encoding="utf-8")), output, target, architecture)
+
+
 def install_runtime(output: Path, python: str) -> None:
     """Fills `output` with what Lambda's own Python brings, for the replay on this machine. Raises BuildError."""
     _uv(output, python, LOCKS / "runtime.txt")

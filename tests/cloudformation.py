@@ -13,7 +13,7 @@ NOTHING = {"Ref": "AWS::NoValue"}
 # What the gateway's document is told by a template whose parameters nobody set.
 AS_IT_COMES = {
     **{"UsesKeys": True, "UsesSignatures": False, "UsesTokens": False, "HasScope": False},
-    **{"OpensPages": True, "IsPrivate": False},
+    **{"UsesAuthorizer": False, "PlansTokens": False, "OpensPages": True, "IsPrivate": False},
 }
 SERVERLESS = "AWS::Serverless-2016-10-31"
 MANAGED = ("AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess")

@@ -45,6 +45,11 @@ ACCESS = {
         "UserPoolArn": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{REGION}_0a1B2c3D4",
         "TokenScope": "fenlei/classify",
     },
+    "tokens": {
+        "Auth": "jwt",
+        "AuthorizerArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:fenlei-tokens-AuthorizerFunction-1A2B3C4D5E6F",
+        "TokenPlans": "true",
+    },
     "private": {"Auth": "iam", "VpcEndpointId": "vpce-0a1b2c3d4e5f60718"},
 }
 LONGEST = "fenlei-" + "o" * 42

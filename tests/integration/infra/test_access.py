@@ -1,9 +1,12 @@
 """Who may call, by the parameters of template.yaml: what each stack has API Gateway ask, and of whom."""
 
+import re
 from typing import Any
 
 import pytest
+from issuer import issuing
 from policies import allowed, many
+from reach import reach, roles
 from stacks import ACCESS, ACCOUNT, OPTIONS, Stack, stack
 
 from build import contract
@@ -12,6 +15,7 @@ SECURED = {
     "default": [{"api_key": []}],
     "iam": [{"signature": []}],
     "jwt": [{"token": ["fenlei/classify"]}],
+    "tokens": [{"token": [], "api_key": []}],
     "private": [{"signature": []}],
 }
 PATHS = contract.read()["paths"]
@@ -39,9 +43,12 @@ def test_what_is_asked_for_is_declared_and_nothing_else_but_keys(name: str) -> N
     schemes = body(stack(name))["components"]["securitySchemes"]
 
     assert set(schemes) == {"api_key", *asked}
-    if "token" in schemes:
+    if name == "jwt":
         authorizer = schemes["token"]["x-amazon-apigateway-authorizer"]
         assert authorizer == {"type": "cognito_user_pools", "providerARNs": [ACCESS["jwt"]["UserPoolArn"]]}
+    if name == "tokens":
+        assert schemes["token"]["x-amazon-apigateway-authtype"] == "custom"
+        assert ACCESS["tokens"]["AuthorizerArn"] in schemes["token"]["x-amazon-apigateway-authorizer"]["authorizerUri"]
     if "signature" in schemes:
         assert schemes["signature"]["x-amazon-apigateway-authtype"] == "awsSigv4"
 
@@ -52,17 +59,40 @@ def test_without_a_scope_id_tokens_are_taken() -> None:
     assert body(Stack("template.yaml", "fenlei", given))["paths"]["/v1/classify"]["post"]["security"] == [{"token": []}]
 
 
+def test_what_cannot_be_a_token_costs_no_call_of_the_function() -> None:
+    scheme = body(stack("tokens"))["components"]["securitySchemes"]["token"]
+    pattern = re.compile(scheme["x-amazon-apigateway-authorizer"]["identityValidationExpression"])
+
+    with issuing() as issuer:
+        assert pattern.match(f"Bearer {issuer.token()}")
+    assert not [one for one in ("", "Bearer ", "Basic YTpi", "Bearer a.b", "a.b.c") if pattern.match(one)]
+
+
+def test_where_tokens_have_plans_the_authorizer_says_the_key() -> None:
+    assert body(stack("tokens"))["x-amazon-apigateway-api-key-source"] == "AUTHORIZER"
+    assert {body(stack(name))["x-amazon-apigateway-api-key-source"] for name in SECURED if name != "tokens"} == {
+        "HEADER"
+    }
+    without = Stack("template.yaml", "fenlei", ACCESS["tokens"] | {"TokenPlans": "false"})
+    assert body(without)["paths"]["/v1/classify"]["post"]["security"] == [{"token": []}]
+    assert "AWS::ApiGateway::UsagePlan" not in {one["Type"] for one in without.resources.values()}
+
+
 @pytest.mark.parametrize("name", SECURED)
-def test_keys_and_plans_are_made_where_keys_are_asked_for(name: str) -> None:
+def test_keys_and_plans_are_made_where_they_are_asked_for(name: str) -> None:
     kinds = {one["Type"] for one in stack(name).resources.values()}
 
-    assert ("AWS::ApiGateway::ApiKey" in kinds) == ("AWS::ApiGateway::UsagePlan" in kinds) == (name == "default")
+    assert ("AWS::ApiGateway::ApiKey" in kinds) == (name == "default")
+    assert ("AWS::ApiGateway::UsagePlan" in kinds) == (name in ("default", "tokens"))
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"Auth": "jwt"}, "Auth=jwt needs a UserPoolArn."),
+        ({"Auth": "jwt"}, "Auth=jwt needs a UserPoolArn or an AuthorizerArn."),
+        (ACCESS["tokens"] | {"UserPoolArn": "arn:a"}, "takes either a UserPoolArn or an AuthorizerArn."),
+        (ACCESS["tokens"] | {"TokenScope": "a"}, "is told to infra/authorizer.yaml."),
+        (ACCESS["jwt"] | {"TokenPlans": "true"}, "TokenPlans=true needs Auth=jwt and an AuthorizerArn."),
         ({key: OPTIONS[key] for key in ("DomainName", "CertificateArn")} | {"VpcEndpointId": "vpce-1"}, "DomainName"),
         ({"ModelRegistry": "s3://a/b/", "ModelUri": "s3://a/b.tar.gz", "ModelSha256": "0"}, "either from ModelUri or"),
     ],
@@ -124,3 +154,28 @@ def test_with_signatures_the_policy_leaves_calls_to_iam_and_opens_only_what_is_o
         assert may(one, ANONYMOUS, "GET/", endpoint) is opened
         assert may(one, ANONYMOUS, "OPTIONS/v1/classify", endpoint)
         assert not may(one, ANONYMOUS, "GET/v1/models", endpoint)
+
+
+# --- what decides on tokens ---------------------------------------------------------------------------
+
+
+def test_apis_of_this_account_may_ask_the_authorizer_and_it_reaches_its_log_only() -> None:
+    one = Stack("infra/authorizer.yaml", "fenlei-tokens", {"TokenIssuer": "https://a.example", "TokenAudience": "a"})
+    permission = one.resources["ApisMayAsk"]["Properties"]
+
+    assert (permission["Principal"], permission["SourceAccount"]) == ("apigateway.amazonaws.com", ACCOUNT)
+    assert permission["SourceArn"].endswith(f":{ACCOUNT}:*/authorizers/*")
+    assert {role: reach(properties, one) for role, properties in roles(one)} == {
+        "AuthorizerFunctionRole": {
+            *("logs:CreateLogStream AuthorizerLog", "logs:PutLogEvents AuthorizerLog"),
+            *("xray:PutTelemetryRecords *", "xray:PutTraceSegments *"),
+        }
+    }
+
+
+def test_an_image_s_api_asks_it_too() -> None:
+    given = {key: ACCESS["tokens"][key] for key in ("Auth", "AuthorizerArn")}
+    image = Stack("infra/image.yaml", "fenlei", given)
+
+    assert body(image)["paths"]["/v1/classify"]["post"]["security"] == [{"token": []}]
+    assert image.refused() == []

@@ -9,7 +9,8 @@ from support import ROOT
 
 DELIVERY = {"Environment": "staging", "Repository": "owner/name", "KmsKeyArn": "", "CreateProvider": "true"}
 # Beside the stacks of the environments, what is deployed apart from them.
-APART = {"delivery": DELIVERY, "image": {}}
+TOKENS = {"TokenIssuer": "https://login.example.com/", "TokenAudience": "fenlei"}
+APART = {"authorizer": TOKENS, "delivery": DELIVERY, "image": {}}
 
 
 def stacks(name: str) -> list[Stack]:
