@@ -142,8 +142,9 @@ def _with_tokens(family: Family, most: int | None) -> Family:
     """The family, reading at most so many tokens of a text. Raises InputError if an encoder cannot read so many."""
     if most is None:
         return family
-    if family.pretrained and most > family.max_tokens:
-        raise InputError(f"This encoder reads {family.max_tokens} tokens at most; give --max-tokens that or fewer.")
+    readable = max(family.max_tokens, family.longest)
+    if family.pretrained and most > readable:
+        raise InputError(f"This encoder reads {readable:,} tokens at most; give --max-tokens that or fewer.")
     return family._replace(max_tokens=most, longest=0)
 
 

@@ -19,7 +19,7 @@ from training.learning.fit import run
 from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job, OutOfFold
 from training.learning.plan import Plan, Progress, make_task
-from training.learning.reading import TOLD_SHARE, Read, read_texts
+from training.learning.reading import Read, cut_texts, read_texts
 from training.learning.tasks import MultiLabel, Task, restore_scale
 from training.learning.vectors import token_vectors
 from training.shipping.manifest import golden_lines, manifest_of
@@ -54,15 +54,13 @@ def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:
     """Trains on the training texts, and chooses on the development texts."""
     started = time.perf_counter()
     task = make_task(plan, splits)
-    progress.step(f"preparing the {plan.family.tokenizer} tokenizer on {len(splits.train):,} texts")
-    read = read_texts(plan.family, task, splits)
-    if read.cut > TOLD_SHARE:
-        progress.say(
-            f"{read.cut:.1%} of the training texts are longer than {read.spec.max_tokens:,} tokens, which is all that "
-            "is read of a text; --max-tokens allows more or fewer"
-        )
-    progress.step(f"training {plan.family.name} ({plan.family.summary})")
-    job = Job(plan.family, read.spec, task, read.train, read.dev, plan.seed, progress.controls)
+    family = plan.family
+    progress.step(f"preparing the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
+    read = read_texts(family, task, splits)
+    for finding in cut_texts(read.cut, len(splits.train), read.spec.text_tokens):
+        progress.say(f"audit: {finding.count:,} {finding.text}")
+    progress.step(f"training {family.name} ({family.summary})")
+    job = Job(family, read.spec, task, read.train, read.dev, plan.seed, progress.controls)
     fitted = run(job)
     dev_logits = predict(fitted.model, read.dev.ids, read.spec.max_tokens)
     return Learned(task, read, job, fitted, dev_logits, time.perf_counter() - started)
@@ -108,7 +106,7 @@ def train(plan: Plan, splits: Splits, progress: Progress, learned: Learned | Non
     first = learned.fitted
     crossed = CrossValidated.of(first.crossed, task) if first.crossed else None
     found = (shipped, splits, evaluation, parity, first.history, first.settings, seconds, variants, outputs)
-    return Trained(*found, crossed=crossed)
+    return Trained(*found, crossed=crossed, cut=read.cut)
 
 
 def _unseen(plan: Plan, learned: Learned, progress: Progress) -> tuple[NDArray[np.float32], NDArray[Any]]:

@@ -16,6 +16,7 @@ from handler.model.bundle import EMBED, PREDICT, Bundle, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
 from handler.model.pieces import OWN_NORMALIZER, Pieces
 from handler.model.prediction import Contribution, Prediction, Score
+from handler.model.windows import Windows
 
 # A batch of b texts costs far less than b single calls; below this share of it, single calls win.
 SINGLE_CALLS_SHARE = 0.25
@@ -33,7 +34,7 @@ ISOLATES_HAN = (r"\\p{Han}", '"handle_chinese_chars":true')
 
 
 class Encoded(NamedTuple):
-    """Texts as the model reads them; `ids` are already cut to the model's longest input."""
+    """Texts as the model reads them; `ids` are already cut to what it reads of a text."""
 
     ids: list[list[int]]
     truncated: list[bool]
@@ -167,11 +168,18 @@ class Classifier:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The L2-normalised sum of each text's token vectors: float32 [n, embedding_width], in order.
 
+        Of a text that is read by windows, the mean of theirs, L2-normalised.
+
         Raises InvalidRequest if the bundle has no token vectors.
         """
         if not self.manifest.embedding_width:
             raise InvalidRequest(f"The model {self.manifest.name!r} has no embeddings; train it again.")
-        return self._run(self.encode(texts).ids, EMBED, self.manifest.embedding_width)
+        windows = self._windows(self.encode(texts).ids)
+        vectors = windows.pooled(self._run(windows.ids, EMBED, self.manifest.embedding_width))
+        if windows.starts is None:
+            return vectors
+        long: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return long
 
     def predict(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Token ids of n texts -> [n, labels] calibrated probabilities or distances, or [n, 1] values."""
@@ -216,9 +224,15 @@ class Classifier:
         return text[: found.start()] if found else text
 
     def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """What the network says before activation: token ids of n texts -> float32 [n, width], in order."""
-        narrow = self.manifest.activation in ("sigmoid", "identity")
-        return self._run(ids, PREDICT, 1 if narrow else len(self.manifest.labels))
+        """What the network says before activation: token ids of n texts -> float32 [n, width], in order.
+
+        Of a text that is read by windows, the mean of what it says of them.
+        """
+        narrow, windows = self.manifest.activation in ("sigmoid", "identity"), self._windows(ids)
+        return windows.pooled(self._run(windows.ids, PREDICT, 1 if narrow else len(self.manifest.labels)))
+
+    def _windows(self, ids: Sequence[Sequence[int]]) -> Windows:
+        return Windows.of(ids, self._lengths[-1])
 
     def _run(self, ids: Sequence[Sequence[int]], purpose: str, width: int) -> NDArray[np.float32]:
         results = np.empty((len(ids), width), np.float32)

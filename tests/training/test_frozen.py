@@ -14,6 +14,7 @@ from hub import COMMIT, LocalHub
 from safetensors.numpy import load_file, save_file
 
 from handler.model.bundle import load
+from handler.model.classifier import Classifier
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.encoders.pruning import prune
 from training.encoders.vectors import cache_directory, vectors_of
@@ -130,10 +131,15 @@ def hub(tmp_path: Path) -> Iterator[LocalHub]:
 def test_a_frozen_encoder_by_name_learns_from_few_texts_and_auto_says_what_it_brings(
     hub: LocalHub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN two labels whose texts are of either half, no character twice: n-grams tell nothing of other texts
+    # GIVEN two labels whose texts are of either half, no character twice: n-grams tell nothing of other texts;
+    # a tenth is longer than what the encoder reads at once
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    texts = [(label, half[i : i + 2]) for label, half in zip("AB", HALVES, strict=True) for i in range(0, 50, 2)]
+    texts = [
+        (label, half[i : i + 2] * (10 if i % 20 == 0 else 1))
+        for label, half in zip("AB", HALVES, strict=True)
+        for i in range(0, 50, 2)
+    ]
     for name, part in (("train", [*texts[:20], *texts[-20:]]), ("test", texts[20:-20])):
         content = "".join(f"{label}\t{text}\n" for label, text in part)
         (tmp_path / f"{name}.tsv").write_text(content, encoding="utf-8")
@@ -152,10 +158,20 @@ def test_a_frozen_encoder_by_name_learns_from_few_texts_and_auto_says_what_it_br
     assert re.search(
         r"auto: encoder scores \+0\.\d+ \(.*\) beside linear, the best without it, for a bundle of", ran.errors
     )
-    manifest, result = load(tmp_path / "model").manifest, ran.json()
+    bundle, result = load(tmp_path / "model"), ran.json()
+    manifest = bundle.manifest
     assert (manifest.data["checkpoint"], manifest.data["checkpoint_commit"]) == ("me/tiny", COMMIT)
     assert result["metrics"]["accuracy"] >= 0.9
     assert result["settings"]["pieces"] < result["settings"]["pieces_of_the_checkpoint"]
     assert result["settings"]["unknown_tokens"] == 0
     assert {"head_cost", "ngrams_weight"} <= result["settings"].keys()
     assert len(list(cache.glob("*.sqlite"))) == 1
+
+    # THEN long texts are read to their end, window after window, and embedded so, too
+    assert manifest.max_tokens > 20 > max(signature.length for signature in manifest.signatures)
+    classifier, long = Classifier(bundle), texts[0][1]
+    ends_otherwise = long[:-4] + texts[-1][1][:2] * 2
+    first, second = classifier.classify([long, ends_otherwise])
+    assert not first.truncated
+    assert first.confidence != second.confidence
+    np.testing.assert_allclose(np.linalg.norm(classifier.embed([long, long[:2]]), axis=1), 1, atol=1e-5)

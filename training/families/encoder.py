@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handler.model.activation import activate
+from handler.model.windows import Windows
 from training.encoders.checkpoint import Checkpoint
 from training.encoders.memory import available_bytes, check_memory
 from training.encoders.pruning import compare, least, prune
@@ -36,8 +37,8 @@ from training.learning.soft_labels import Distil
 from training.learning.tasks import Task
 from training.learning.wide_part import chosen_part
 
-# Self-attention costs the square of the length, and longer texts are rare.
-LONGEST = 256
+# Self-attention costs the square of the length: longer texts are read by windows, up to so many.
+LONGEST, WINDOWS = 256, 4
 SHORTEST = 8
 # A narrow encoder takes larger steps: 4e-5 at a width of 768. Each block takes a share of the step of the one above it.
 STEP_BY_WIDTH = 3e-2
@@ -70,10 +71,13 @@ def start_from(family: Family, checkpoint: Checkpoint, tune: str, pieces: int | 
         raise InputError(f"--tune {tune!r} is none of: none, head, all, or how many of the top {most} layers to train.")
     blocks = None if tune == "all" else 0 if tune in ("head", "none") else int(tune)
     frozen = tune == "none"
+    window = min(LONGEST - checkpoint.ends, checkpoint.max_tokens)
     check_memory(least(checkpoint, pieces), available_bytes())
     return family._replace(
         pretrained=Pretrained(checkpoint, blocks, pieces, frozen),
-        max_tokens=min(LONGEST - checkpoint.ends, checkpoint.max_tokens),
+        max_tokens=window,
+        window=window,
+        longest=WINDOWS * window if family.name == "encoder" else 0,
         lengths=partial(lengths, ends=checkpoint.ends),
         epochs=0 if frozen else family.epochs,
         crossed=frozen,
@@ -125,7 +129,7 @@ def fit(job: Job) -> Fitted:
     head = layers.Dense(job.spec.width, kernel_initializer="zeros")
     reader = Adversarial(encoder.pooled.input, head(layers.Dropout(DROPOUT)(encoder.pooled.output)))
     fitted = train_reader(job, reader, encoder)._replace(embedder=encoder.embed)
-    measure_inputs(encoder.pooled, job.train.ids)
+    measure_inputs(encoder.pooled, Windows.of(job.train.ids, job.spec.max_tokens).ids)
     return hybrid.beside_ngrams(job, fitted, most_ngrams(job.spec), MIXES, partial(likelihood, job.task))
 
 
@@ -142,9 +146,15 @@ def asking(job: Job, encoder: Any) -> Vectors:
 
     from training.encoders.transformer import measure_inputs
 
-    measure_inputs(encoder.pooled, job.train.ids)
+    measure_inputs(encoder.pooled, Windows.of(job.train.ids, job.spec.max_tokens).ids)
     embed = tf.function(encoder.embed, input_signature=[tf.TensorSpec((None, None), tf.int32)])
-    return lambda ids: vectors_of(job.family.pretrained.checkpoint, embed, ids, job.controls.tell)
+
+    def vectors(ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        windows = Windows.of(ids, job.spec.max_tokens)
+        said = vectors_of(job.family.pretrained.checkpoint, embed, windows.ids, job.controls.tell)
+        return windows.pooled(said)
+
+    return vectors
 
 
 def beside_frozen(job: Job, encoder: Any, vectors: Vectors) -> Fitted:

@@ -71,7 +71,8 @@ class CrossValidated(msgspec.Struct):
 class Trained(NamedTuple):
     """A bundle in memory and what is known of it; `evaluation` is None without test texts.
 
-    `crossed` is how it was judged where few texts were all needed to train on.
+    `crossed` is how it was judged where few texts were all needed to train on; `cut` is how many of the training texts
+    are longer than what is read of one.
     """
 
     bundle: Bundle
@@ -84,3 +85,4 @@ class Trained(NamedTuple):
     variants: list[Variant]
     outputs: Outputs | None
     crossed: CrossValidated | None = None
+    cut: int = 0

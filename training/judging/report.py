@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from handler.model.bundle import Manifest
@@ -13,6 +14,7 @@ from training.data.audit import Audit
 from training.judging import charts
 from training.judging.outcome import Trained, certainty
 from training.judging.pages import render
+from training.learning.reading import cut_texts
 
 PEERS = Path(__file__).parent / "peers.json"
 SHOWN_CHARACTERS = 300
@@ -81,8 +83,9 @@ def peers(manifest: Manifest) -> list[Peer]:
 
 def documents(trained: Trained, audit: Audit) -> dict[str, str]:
     """Renders both documents, by file name."""
+    long = cut_texts(trained.cut, len(trained.splits.train), trained.bundle.manifest.max_tokens)
     values = {
-        "audit": audit,
+        "audit": msgspec.structs.replace(audit, findings=[*audit.findings, *long]),
         "certainty": certainty(trained.bundle.manifest) if trained.bundle.manifest.task == "classify" else "",
         "charts": charts.all_of(trained),
         "crossed": trained.crossed,

@@ -7,7 +7,9 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.audit import Audit, audit
+import msgspec
+
+from training.data.audit import Audit, Finding, audit
 from training.data.files import Content
 from training.data.near_copies import near_copies
 from training.data.phrases import Phrase, phrases
@@ -15,7 +17,9 @@ from training.data.read import Example, Kind
 from training.data.split import Cleaning, Splits, clean, core
 from training.data.unusual import unusual
 from training.errors import InputError
+from training.families import get_family
 from training.judging.label_errors import label_errors
+from training.learning.reading import cut_texts, fit_tokenizer
 
 
 class Why(Enum):
@@ -80,7 +84,14 @@ def examine(content: Content, kind: Kind, step: Callable[[str], None] = lambda _
     suspects += [Suspect(example, Why.MISSING, "") for example in content.unlabelled]
     order = list(Why)
     suspects.sort(key=lambda suspect: order.index(suspect.why))
-    return Examined(rows, audit(Splits(kept, [], [], labels, cleaning, kind)), suspects, telling)
+    odd = audit(Splits(kept, [], [], labels, cleaning, kind))
+    return Examined(rows, msgspec.structs.replace(odd, findings=odd.findings + _cut(kept)), suspects, telling)
+
+
+def _cut(kept: Sequence[Example]) -> list[Finding]:
+    """How many texts are longer than what n-grams read of one, if they are many."""
+    _, text_tokens, share = fit_tokenizer(get_family("linear"), [example.text for example in kept])
+    return cut_texts(round(share * len(kept)), len(kept), text_tokens)
 
 
 def _copies(rows: Sequence[Example]) -> list[Suspect]:

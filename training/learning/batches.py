@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handler.model.windows import Windows
 from training.learning.job import Job
 from training.learning.ngrams import pad
 
@@ -35,7 +36,7 @@ def make_batches(job: Job) -> tuple[Any, int]:
     """A tf.data pipeline of (ids, targets, importance), shuffled anew each epoch, and how many of these an epoch has.
 
     Texts of like length stand together. What a step takes grows with each token, padding too, so that many texts, and
-    those of an encoder, are padded less.
+    those of an encoder, are padded less. Of a text that is read by windows, it is the first one.
     """
     import tensorflow as tf
 
@@ -44,8 +45,9 @@ def make_batches(job: Job) -> tuple[Any, int]:
     lengths = [*range(FINE, longest, FINE), longest] if fine else lengths_up_to(longest)
     smallest = job.family.batch_size
     batch_size = max(smallest, min(LARGEST_BATCH * smallest, len(job.train.ids) // STEPS))
-    taken = np.array([len(row) for row in job.train.ids])
-    ids = tf.RaggedTensor.from_row_lengths(np.concatenate([np.asarray(row, np.int32) for row in job.train.ids]), taken)
+    begun = [row[:longest] for row in job.train.ids]
+    taken = np.array([len(row) for row in begun])
+    ids = tf.RaggedTensor.from_row_lengths(np.concatenate([np.asarray(row, np.int32) for row in begun]), taken)
     targets = job.train.targets
     rows = tf.data.Dataset.from_tensor_slices((ids, job.task.feed(targets), job.task.importance(targets)))
     rows = rows.map(lambda *row: row).cache()  # a ragged row becomes a plain tensor on its way, once and for all
@@ -61,12 +63,13 @@ def make_batches(job: Job) -> tuple[Any, int]:
 
 
 def predict(model: Any, ids: Sequence[Sequence[int]], max_tokens: int) -> NDArray[np.float32]:
-    """Keras logits [n, width] of n texts, each at the smallest length that holds it."""
-    lengths = lengths_up_to(max_tokens)
-    output = np.zeros((len(ids), model.output_shape[-1]), np.float32)
-    fits = np.searchsorted(lengths, [len(row) for row in ids])
+    """Keras logits [n, width] of n texts, each at the smallest length that holds it; of longer ones by windows."""
+    lengths, windows = lengths_up_to(max_tokens), Windows.of(ids, max_tokens)
+    output = np.zeros((len(windows.ids), model.output_shape[-1]), np.float32)
+    fits = np.searchsorted(lengths, [len(row) for row in windows.ids])
     for i, length in enumerate(lengths):
         rows = np.flatnonzero(fits == i)
         if len(rows):
-            output[rows] = model.predict(pad([ids[row] for row in rows.tolist()], length), batch_size=256, verbose=0)
-    return output
+            batch = pad([windows.ids[row] for row in rows.tolist()], length)
+            output[rows] = model.predict(batch, batch_size=256, verbose=0)
+    return windows.pooled(output)

@@ -11,11 +11,15 @@ from training.learning.tasks import Task
 
 
 class Spec(NamedTuple):
-    """What a builder has to know: the tokens by id, the longest input in tokens, and the width of the output."""
+    """What a builder has to know: the tokens by id, the longest input in tokens, and the width of the output.
+
+    Texts of up to `text_tokens` are read by windows of that input; 0 if they are cut there.
+    """
 
     tokens: tuple[str, ...]
     max_tokens: int
     width: int
+    text_tokens: int = 0
 
     @property
     def vocabulary(self) -> int:
@@ -30,7 +34,8 @@ class Family(NamedTuple):
     logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
     has a `fit` of its own, which takes a `Job` and gives a `Fitted`. `pretrained` is the encoder to start
     from, whose tokenizer is used as it is; `lengths` gives the static input lengths up to the longest, where
-    `batches.lengths_up_to` is too coarse. Where many texts are longer than `max_tokens`, up to `longest` are read.
+    `batches.lengths_up_to` is too coarse. Where many texts are longer than `max_tokens`, up to `longest` are read; the
+    network itself reads `window` at once, or all of them if that is 0.
     `crossed` families choose their settings by cross-validation where texts are few, so that none need be held out for
     it.
     """
@@ -49,6 +54,7 @@ class Family(NamedTuple):
     pretrained: Any = None
     crossed: bool = False
     longest: int = 0
+    window: int = 0
 
 
 class Encoded(NamedTuple):

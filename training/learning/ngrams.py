@@ -90,10 +90,10 @@ def learn(ids: Ids, vocabulary: int, orders: int, most: int, least_texts: int) -
 
 
 def pad(ids: Sequence[Sequence[int]], length: int) -> Ids:
-    """Token ids of n texts -> int32 [n, length], padded with zeros."""
+    """Token ids of n texts -> int32 [n, length], padded with zeros; of longer texts the beginning."""
     padded = np.zeros((len(ids), length), np.int32)
     for row, tokens in zip(padded, ids, strict=True):
-        row[: len(tokens)] = tokens
+        row[: len(tokens)] = tokens[:length]
     return padded
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from training.data.audit import Finding
 from training.data.read import Example
 from training.data.split import Splits
 from training.data.tokenizer import train_tokenizer
@@ -20,22 +21,25 @@ TOLD_SHARE = 0.01
 
 
 class Read(NamedTuple):
-    """The texts as token ids, by part, and what read them; `cut` is the share of the training texts that are longer."""
+    """The texts as token ids, by part, and what read them; `cut` is how many of the training texts are longer."""
 
     tokenizer: Tokenizer
     train: Encoded
     dev: Encoded
     test: Encoded
     spec: Spec
-    cut: float
+    cut: int
 
 
 def read_texts(family: Family, task: Task, splits: Splits) -> Read:
     """Fits the tokenizer on the training texts, and reads all of them."""
-    tokenizer, max_tokens, cut = fit_tokenizer(family, [example.text for example in splits.train])
+    tokenizer, max_tokens, share = fit_tokenizer(family, [example.text for example in splits.train])
     train, dev, test = (_encode(tokenizer, part, task) for part in (splits.train, splits.dev, splits.test))
     tokens = tuple(str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size()))
-    return Read(tokenizer, train, dev, test, Spec(tokens, max_tokens, task.width), cut)
+    window = min(family.window or max_tokens, max_tokens)
+    return Read(
+        tokenizer, train, dev, test, Spec(tokens, window, task.width, max_tokens), round(share * len(splits.train))
+    )
 
 
 def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int, float]:
@@ -55,6 +59,19 @@ def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int,
     max_tokens = min(allowed, 32 * max(1, ceil((np.percentile(lengths, 99) + ends) / 32)) - ends)
     tokenizer.enable_truncation(max_tokens)
     return tokenizer, max_tokens, float(np.mean(lengths > max_tokens))
+
+
+def cut_texts(cut: int, of: int, text_tokens: int) -> list[Finding]:
+    """What an audit says of so many texts that are longer than what is read of one; nothing if they are few."""
+    if cut <= TOLD_SHARE * of:
+        return []
+    return [
+        Finding(
+            f"texts ({cut / of:.1%}) longer than {text_tokens:,} tokens, which is all that is read of one; "
+            "--max-tokens allows more or fewer",
+            cut,
+        )
+    ]
 
 
 def _encode(tokenizer: Tokenizer, examples: Sequence[Example], task: Task) -> Encoded:

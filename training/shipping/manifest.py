@@ -54,7 +54,7 @@ def manifest_of(
         family=plan.family.name,
         labels=task.labels,
         activation=task.activation,
-        max_tokens=spec.max_tokens,
+        max_tokens=max(spec.max_tokens, spec.text_tokens),
         embedding_width=embedding_width,
         signatures=signatures_for(
             (plan.family.lengths or lengths_up_to)(spec.max_tokens), plan.family.pretrained is not None
