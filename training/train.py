@@ -19,7 +19,7 @@ from training.learning.fit import run
 from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job, OutOfFold
 from training.learning.plan import Plan, Progress, make_task
-from training.learning.reading import Read, cut_texts, read_texts
+from training.learning.reading import Read, cut_texts, read_texts, suited
 from training.learning.tasks import MultiLabel, Task, restore_scale
 from training.learning.vectors import token_vectors
 from training.shipping.manifest import golden_lines, manifest_of
@@ -54,7 +54,7 @@ def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:
     """Trains on the training texts, and chooses on the development texts."""
     started = time.perf_counter()
     task = make_task(plan, splits)
-    family = plan.family
+    family = suited(plan.family, [example.text for example in splits.train])
     progress.step(f"preparing the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
     read = read_texts(family, task, splits)
     for finding in cut_texts(read.cut, len(splits.train), read.spec.text_tokens):

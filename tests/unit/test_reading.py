@@ -3,7 +3,9 @@
 import pytest
 
 from training.families import get_family
-from training.learning.reading import fit_tokenizer
+from training.learning.folds import FEW_TEXTS
+from training.learning.job import Family
+from training.learning.reading import fit_tokenizer, suited
 
 FAMILY = get_family("linear")._replace(tokenizer="char")
 
@@ -40,3 +42,25 @@ def test_a_limit_that_is_given_holds() -> None:
 
 def test_a_family_without_a_longer_reach_keeps_its_own() -> None:
     assert fit_tokenizer(FAMILY._replace(longest=0), texts_of(*[900] * 4))[1:] == (256, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Файл не найден в report.txt", "letters"),
+        ("الملف غير موجود", "letters"),
+        ("the file was not found: отчёт", "mixed"),
+        ("ファイルが見つかりません", "mixed"),
+        ("找不到文件", "mixed"),
+        ("파일이 없습니다", "mixed"),
+        ("404", "mixed"),
+    ],
+)
+def test_few_texts_of_other_alphabets_are_read_letter_by_letter(text: str, read: str) -> None:
+    assert suited(get_family("linear"), [text] * 100).tokenizer == read
+    assert suited(get_family("linear"), [text] * FEW_TEXTS).tokenizer == "mixed"
+
+
+@pytest.mark.parametrize("family", [get_family("cnn"), FAMILY])
+def test_who_is_not_cross_validated_or_has_another_tokenizer_reads_as_always(family: Family) -> None:
+    assert suited(family, ["Файл не найден"] * 100) == family

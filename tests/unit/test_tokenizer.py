@@ -57,6 +57,12 @@ def test_writing_without_spaces_is_read_character_by_character(text: str) -> Non
     assert tokenizer.encode(text).tokens == ["\u2581", *text]
 
 
+def test_letters_are_read_one_by_one_and_the_beginnings_of_words_are_marked() -> None:
+    tokenizer = train_tokenizer(["Новый файл"] * 20, "letters", VOCABULARY, MAX_TOKENS)
+
+    assert tokenizer.encode("Новый файл").tokens == ["\u2581", *"новый", "\u2581", *"файл"]
+
+
 def test_words_are_read_in_pieces() -> None:
     tokenizer = train_tokenizer(["programs"] * 20, "mixed", VOCABULARY, MAX_TOKENS)
 

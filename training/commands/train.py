@@ -43,7 +43,7 @@ def train(
     missing: MissingLabels = Missing.STOP,
     merge_labels: MergeLabels = False,
     family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster, encoder) if not given.")] = "",
-    tokenizer: Annotated[str, typer.Option(help="char, bpe, unigram or mixed; by default what suits the family.")] = "",
+    tokenizer: Annotated[str, typer.Option(help="char, bpe, unigram, mixed or letters; by default what suits.")] = "",
     task: Annotated[
         str, typer.Option(help="classify, regress (the labels are numbers) or cluster (no labels)")
     ] = "classify",

@@ -15,20 +15,22 @@ from training.errors import InputError
 PADDING = "[PAD]"
 UNKNOWN = "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
-KINDS = ("char", "bpe", "unigram", "mixed")
+LETTERS = "letters"
+KINDS = ("char", "bpe", "unigram", "mixed", LETTERS)
 
 # `mixed` reads these one by one: writing without spaces, and syllables that are a character each.
 ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
-# For `mixed`: so many merges read English about as well as words do, and keep the vocabulary small.
-MERGES = 1000
+# So many merges read English about as well as words do, and keep the vocabulary small.
+MERGES = {"mixed": 1000, LETTERS: 0}
 
 
 def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens: int) -> Tokenizer:
     """Trains a tokenizer of a kind on texts.
 
     `char`: single characters. `bpe`: byte-pair merges (Sennrich et al. 2016). `unigram`: pieces by likelihood (Kudo
-    2018). `mixed`: characters of Chinese, Japanese, Korean and Thai one by one, byte-pair merges for all else. All
-    lower-case and NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID their places. Raises
+    2018). `mixed`: characters of Chinese, Japanese, Korean and Thai one by one, byte-pair merges for all else.
+    `letters`: all of them one by one, with the mark where a word begins that `mixed` has, too. All lower-case and
+    NFKC-normalise, cut at `max_tokens`, and give PADDING_ID and UNKNOWN_ID their places. Raises
     InputError for another kind.
     """
     check_kind(kind)
@@ -42,10 +44,11 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
         split = pre_tokenizers.Split(Regex("."), "isolated")
     elif kind == "bpe":
         model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(min_frequency=2, **options)
-    elif kind == "mixed":
+    elif kind in MERGES:
         words, split = pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(ALONE), "isolated")
-        alphabet = _characters(texts)[: max(1, vocabulary - MERGES - len(options["special_tokens"]))]
-        options |= {"vocab_size": len(alphabet) + MERGES + len(options["special_tokens"]), "min_frequency": 5}
+        others = MERGES[kind] + len(options["special_tokens"])
+        alphabet = _characters(texts)[: max(1, vocabulary - others)]
+        options |= {"vocab_size": len(alphabet) + others, "min_frequency": 5}
         options |= {"initial_alphabet": alphabet, "limit_alphabet": len(alphabet)}
         model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(**options)
     else:

@@ -17,7 +17,7 @@ from training.families.hybrid import most_ngrams
 from training.learning.calibrate import temperature
 from training.learning.folds import FOLDS, few
 from training.learning.job import Controls, Job
-from training.learning.reading import read_texts
+from training.learning.reading import read_texts, suited
 from training.learning.tasks import Classify
 from training.learning.wide_part import COSTS, Setting, choose_on_folds, cross, of_many
 
@@ -63,7 +63,8 @@ def out_of_fold(examples: Sequence[Example], labels: Sequence[str], seed: int) -
 
     That is the family `linear`, in NumPy alone. Each label needs FOLDS texts.
     """
-    family, task = get_family("linear"), Classify(labels, "none")
+    family = suited(get_family("linear"), [example.text for example in examples])
+    task = Classify(labels, "none")
     read = read_texts(family, task, Splits(list(examples), [], [], list(labels)))
     job = Job(family, read.spec, task, read.train, read.dev, seed, Controls(lambda *_: None))
     most = most_ngrams(read.spec)

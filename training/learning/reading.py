@@ -1,21 +1,26 @@
 """Texts as a network reads them: a tokenizer fitted or brought along, and the token ids of each part."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.data.audit import Finding
+from training.data.audit import Finding, script_of
 from training.data.read import Example
 from training.data.split import Splits
-from training.data.tokenizer import train_tokenizer
+from training.data.tokenizer import LETTERS, train_tokenizer
+from training.learning.folds import FEW_TEXTS
 from training.learning.job import Encoded, Family, Spec
 from training.learning.tasks import Task
 
 # Fewer texts that are cut cost n-grams nothing: 4 % of them at 256 tokens, on reviews.
 LONG_SHARE = 0.05
+# Which `mixed` reads well where texts are few: in pieces that stand in other texts too, or a character at a time.
+READ_WELL = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Thai"}
 # From here on it is said how many are cut.
 TOLD_SHARE = 0.01
 
@@ -29,6 +34,20 @@ class Read(NamedTuple):
     test: Encoded
     spec: Spec
     cut: int
+
+
+def suited(family: Family, texts: Sequence[str]) -> Family:
+    """The family, reading letter by letter where it would read few texts in pieces, and most letters are of alphabets
+    whose words change in most sentences: pieces of words are too rare there.
+    """
+    few = family.tokenizer == "mixed" and family.crossed and len(texts) < FEW_TEXTS
+    return family._replace(tokenizer=LETTERS) if few and _of_other_alphabets(texts) else family
+
+
+def _of_other_alphabets(texts: Sequence[str]) -> bool:
+    counts = Counter(character for text in texts for character in text if character.isalpha())
+    others = sum(count for letter, count in counts.items() if script_of(normalize("NFKC", letter)[0]) not in READ_WELL)
+    return 2 * others > counts.total()
 
 
 def read_texts(family: Family, task: Task, splits: Splits) -> Read:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.tokenizer import LETTERS
 from training.learning.folds import crossed, few, folds, standard_error
 from training.learning.job import Encoded, Job, OutOfFold
 from training.learning.ngrams import NgramDictionary, learn, pad
@@ -39,14 +40,12 @@ class Setting(NamedTuple):
 
 # Of few texts the first is taken unless another is better beyond chance.
 OF_FEW = [
-    Setting(cost, share, least_texts, orders)
-    for least_texts, orders, rest in (
-        (1, 2, [(10.0, 0.0)]),
-        (1, 3, [(10.0, 0.0), (1.0, 0.5), (1.0, 1.0)]),
-        (2, 3, [(1.0, 0.0), (1.0, 0.5)]),
-    )
-    for cost, share in rest
+    Setting(10.0, 0.0, 1, 2),
+    *(Setting(cost, share, 1, 3) for cost, share in ((10.0, 0.0), (1.0, 0.5), (1.0, 1.0))),
+    *(Setting(1.0, share, 2, 3) for share in (0.0, 0.5)),
 ]
+# Of letters, three in a row tell what one piece does.
+OF_FEW_LETTERS = [OF_FEW[2], OF_FEW[1], OF_FEW[3], OF_FEW[0], *OF_FEW[4:]]
 LEAST_TO_CHOOSE = 200
 # Of many, the cost is chosen at the first share, and then the share.
 COSTS, SHARES = (0.1, 0.3, 1.0), (1.0, 0.5)
@@ -94,7 +93,7 @@ def chosen_part(job: Job, most: int) -> Chosen:
     elif crossed(job):
         setting, answered = choose_on_folds(job, most)
     else:
-        setting = OF_FEW[0] if few(job) else of_many(job, COSTS[1])
+        setting = of_few(job)[0] if few(job) else of_many(job, COSTS[1])
     texts = read(job, job.dev, most, setting)
     wide = _fit(job, texts.train, setting)
     return Chosen(texts.dictionary, wide, setting, score_wide(texts.others, wide), answered)
@@ -106,7 +105,7 @@ def choose_on_folds(job: Job, most: int) -> tuple[Setting, OutOfFold]:
     Among several, one is best by chance (Breiman et al. 1984, "Classification and Regression Trees", for the rule of
     one standard error); of fewer than LEAST_TO_CHOOSE texts it is not looked for.
     """
-    settings = OF_FEW if len(job.train.ids) >= LEAST_TO_CHOOSE else OF_FEW[:1]
+    settings = of_few(job) if len(job.train.ids) >= LEAST_TO_CHOOSE else of_few(job)[:1]
     scores = cross(job, most, settings)
     right = {setting: job.task.rightness(logits, job.train.targets) for setting, logits in scores.items()}
     usual, best = settings[0], max(settings, key=lambda setting: float(right[setting].mean()))
@@ -134,7 +133,7 @@ def choose_on_dev(job: Job, most: int) -> Tried:
     """What scores best on the development texts."""
     if few(job):
         tried = []
-        for settings in _alike(OF_FEW):
+        for settings in _alike(of_few(job)):
             tried += _try(job, read(job, job.dev, most, settings[0]), settings)
     else:
         many_labels = job.spec.width >= MANY_LABELS
@@ -148,6 +147,11 @@ def choose_on_dev(job: Job, most: int) -> Tried:
         best = max(tried, key=lambda one: one.score)
         tried += _try(job, best.texts, [best.setting._replace(balanced=True)])
     return max(tried, key=lambda one: one.score)
+
+
+def of_few(job: Job) -> list[Setting]:
+    """The settings for few texts, the usual one first."""
+    return OF_FEW_LETTERS if job.family.tokenizer == LETTERS else OF_FEW
 
 
 def of_many(job: Job, cost: float) -> Setting:
