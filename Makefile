@@ -314,9 +314,12 @@ PACKAGE := .envs/build/bin/python -m build.package --bundle $(MODEL)
 
 build: $(ARCHITECTURES:%=package-%)
 
-package-%: $(PACKAGED) .envs/runtime-3.13/ready
-	$(SAY) "dist/fenlei-python3.13-$*.zip: assembled, checked, replayed"
-	@$(PACKAGE) --architecture $* --output dist/python3.13-$* --dist dist
+# Lambda's Python, python3.13 or python3.14, which has to be on PATH; template.yaml has a parameter of that name.
+RUNTIME ?= python3.13
+LAMBDA := .envs/runtime-$(RUNTIME:python%=%)/ready
+package-%: $(PACKAGED) $(LAMBDA)
+	$(SAY) "dist/fenlei-$(RUNTIME)-$*.zip: assembled, checked, replayed"
+	@$(PACKAGE) --target $(RUNTIME) --architecture $* --output dist/$(RUNTIME)-$* --dist dist
 
 # The same content gives the same bytes.
 wheel: .venv/tools
@@ -339,13 +342,13 @@ ARCHITECTURE ?= x86_64
 build-AuthorizerFunction: .envs/build/ready .envs/sam/ready .envs/runtime-3.13/ready
 	@.envs/build/bin/python -m build.authorizer --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
 
-build-%Function: $(PACKAGED) .envs/runtime-3.13/ready
-	@$(PACKAGE) --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
+build-%Function: $(PACKAGED) $(LAMBDA)
+	@$(PACKAGE) --target $(RUNTIME) --architecture $(ARCHITECTURE) --output "$(ARTIFACTS_DIR)"
 
 # --- delivery: what .github/workflows/deploy.yml calls --------------------------------------------
 
 # Built once, and deployed to one environment after the other.
-release: $(PACKAGED) .envs/runtime-3.13/ready
+release: $(PACKAGED) $(LAMBDA)
 	$(SAY) "dist/release.zip: what sam build makes, packed"
 	@env MODEL=$(MODEL) .envs/sam/bin/sam build
 	@.envs/build/bin/python -m build.release pack

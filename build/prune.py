@@ -58,6 +58,8 @@ UNUSED_OF = {
         "ai_edge_litert/format_converter_wrapper_pybind11.so",
         "ai_edge_litert/pywrap_genai_ops.so",
     ),
+    # Of the version for Python 3.14 no library of the interpreter asks for it; CompiledModel would load it.
+    "ai_edge_litert-2.3": ("ai_edge_litert/libLiteRt.so",),
 }
 
 

@@ -7,7 +7,13 @@ The highest symbol versions follow from the C library and the compiler that each
     Debian 12            glibc 2.36, GCC 12     packages libc6 and libstdc++6 of bookworm
 
 GCC's own manual ("ABI Policy and Guidelines") says which GLIBCXX and CXXABI versions a GCC release brings; AWS Lambda's
-developer guide ("Lambda runtimes") says which system a runtime is on. Both read on 2026-11-23.
+developer guide ("Lambda runtimes") says which system a runtime is on: python3.12 to 3.14 are on Amazon Linux 2023. Both
+read on 2026-11-23. Amazon Linux 2023 may have got a newer libstdc++ meanwhile; what Lambda's own image has, says
+
+    docker run --rm --entrypoint sh public.ecr.aws/lambda/python:3.14 -c \
+      "cat /usr/lib64/libc.so.6 /usr/lib64/libstdc++.so.6 | grep -aoE '(GLIBC|GLIBCXX|CXXABI)_[0-9.]+' | sort -Vu"
+
+From GLIBCXX 3.4.30 on, ai-edge-litert 2.1.1 and later would load on arm64, and so python3.14 on arm64.
 """
 
 from typing import NamedTuple

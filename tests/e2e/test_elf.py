@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from build import elf, prune, wheels
+from build import elf, prune, sizes, wheels
 from build.errors import BuildError
 from build.targets import ARCHITECTURES, TARGETS
 
@@ -50,6 +50,20 @@ def test_what_ships_loads_on_amazon_linux_2023(
 
     assert {library.machine for library in found.values()} == {architecture.machine}
     assert elf.highest(found)["GLIBC"] <= (2, 34)
+
+
+def test_what_ships_for_python_3_14_loads_on_x86_64_and_not_yet_on_arm64(installed: Wheels, tmp_path: Path) -> None:
+    x86_64, arm64 = (
+        shutil.copytree(installed("python3.14", one.name), tmp_path / one.name, symlinks=True)
+        for one in (X86_64, ARM64)
+    )
+    for tree in (x86_64, arm64):
+        prune.prune(tree)
+
+    assert elf.highest(elf.check(x86_64, TARGETS["python3.14"], X86_64))["GLIBCXX"] <= (3, 4, 22)
+    assert sizes.on_disk(x86_64) < sizes.BUDGET.unpacked
+    with pytest.raises(BuildError, match=r"libpywrap_litert_common\.so needs GLIBCXX 3\.4\.30 \(there: 3\.4\.29\)"):
+        elf.check(arm64, TARGETS["python3.14"], ARM64)
 
 
 def test_libraries_of_another_processor_are_refused(installed: Wheels) -> None:

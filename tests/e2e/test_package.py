@@ -99,7 +99,7 @@ def test_the_licences_are_there_for_all_that_ships(dist: Path) -> None:
 
 
 def test_every_pattern_of_what_is_pruned_matches_something(installed: Wheels) -> None:
-    trees = [installed(target, "x86_64") for target in ("python3.13", "image-al2023")]
+    trees = [installed(target, "x86_64") for target in ("python3.13", "python3.14", "image-al2023")]
     matched = {pattern for tree in trees for pattern, _ in prune.unused(tree)}
     # Not on every machine, or not in the pinned version.
     optional = {"**/__pycache__", ".lock", "ai_edge_litert/libLiteRtWebGpuAccelerator*"}

@@ -8,8 +8,10 @@ import yaml
 from cloudformation import AS_IT_COMES, chosen
 from support import ROOT
 
+from build.targets import AMAZON_LINUX_2023, TARGETS
 from handler.files.records import SUFFIXES
 from handler.model.bundle import Needs
+from training.commands.deploying import RUNTIMES
 from training.shipping.needs import parameters
 
 
@@ -132,3 +134,10 @@ def test_the_parameters_that_a_bundle_s_needs_give_are_there() -> None:
     for name, value in parameters(Needs(6800, 20.0, 9.0)).items():
         assert TEMPLATE["Parameters"][name]["MinValue"] <= value <= TEMPLATE["Parameters"][name]["MaxValue"]
         assert image[name]["MaxValue"] == TEMPLATE["Parameters"][name]["MaxValue"]
+
+
+def test_a_package_can_be_made_for_each_python_that_functions_may_have() -> None:
+    runtimes = TEMPLATE["Parameters"]["Runtime"]["AllowedValues"]
+
+    assert tuple(runtimes) == RUNTIMES
+    assert all(TARGETS[name].system == AMAZON_LINUX_2023 for name in runtimes)

@@ -9,6 +9,8 @@ from training.commands.extras import need
 from training.commands.options import messages
 from training.errors import InputError, WorkError
 
+RUNTIMES = ("python3.13", "python3.14")  # that template.yaml has, too
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -32,6 +34,7 @@ def package(
     bundle: Annotated[Path, typer.Argument(help="The bundle to ship: a directory.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The directory to fill.")],
     architecture: Annotated[str, typer.Option(help="x86_64 or arm64")] = "x86_64",
+    runtime: Annotated[str, typer.Option(help="Lambda's Python: python3.13 or python3.14")] = "python3.13",
     dist: Annotated[Path | None, typer.Option(help="Pack it into a zip there, with a bill of materials.")] = None,
     force: Annotated[bool, typer.Option(help="Replace all that the output directory holds.")] = False,
 ) -> None:
@@ -43,6 +46,8 @@ def package(
 
     if architecture not in ARCHITECTURES:
         raise InputError(f"--architecture {architecture} is not known; choose {' or '.join(ARCHITECTURES)}.")
+    if runtime not in RUNTIMES:
+        raise InputError(f"--runtime {runtime} is not known; choose {' or '.join(RUNTIMES)}.")
     if bundle.resolve().is_relative_to(output.resolve()):
         raise InputError(f"{output}, which is emptied first, holds the bundle {bundle}; choose another --output.")
     if output.exists() and not output.is_dir():
@@ -50,6 +55,6 @@ def package(
     if not force and output.exists() and any(output.iterdir()):
         raise InputError(f"{output} is not empty; choose another --output, or replace what it holds with --force.")
     try:
-        build(bundle, output, architecture, dist=dist)
+        build(bundle, output, architecture, runtime, dist)
     except BuildError as error:
         raise WorkError(str(error)) from None
