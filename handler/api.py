@@ -137,7 +137,7 @@ def feedback(request: http.Request, record: Record) -> msgspec.Struct:
     from handler.https import feedback as work
 
     asked = schema.parse(request.json(), work.FeedbackRequest)
-    line, response = work.receive(asked, {label for one in models().all() for label in one.manifest.labels})
+    line, response = work.receive(asked, work.right_answers(one.manifest for one in models().all()))
     record.values.update(Feedback=1, FeedbackWrong=int(not line.right))
     record.properties["model_version"] = line.version
     return response
@@ -220,6 +220,8 @@ def _info(classifier: Classifier, default: bool) -> schema.ModelInfo:
         labels=manifest.labels,
         metrics=manifest.metrics,
         threshold=manifest.threshold,
+        separator=manifest.separator or UNSET,
+        level_thresholds=manifest.level_thresholds or UNSET,
         max_tokens=manifest.max_tokens,
         embedding_width=manifest.embedding_width,
         limits=schema.Limits(),

@@ -105,11 +105,12 @@ class Monitor:
                 unknown = ids.count(self._unknown_id)
                 self._counts["unknown_tokens"]["unknown"] += unknown
                 self._counts["unknown_tokens"]["known"] += len(ids) - unknown
-            if answer.confidence is not UNSET and "confidence" in self.bins:
-                self._count("confidence", answer.confidence)
+            whole, confidence = answer.whole
+            if confidence is not UNSET and "confidence" in self.bins:
+                self._count("confidence", confidence)
             if "labels" in self.bins:
                 counts = self._counts["labels"]
-                for label in [answer.label] if answer.labels is UNSET else answer.labels:
+                for label in [whole] if answer.labels is UNSET else answer.labels:
                     counts[label if label in counts else OTHERS] += 1
         self._texts += len(predictions)
         old = self._texts >= FEWEST_TEXTS and self._clock() - self._opened >= WINDOW_SECONDS

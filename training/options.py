@@ -70,6 +70,7 @@ class Options(NamedTuple):
     seed: int
     precision: float
     class_weight: str
+    separator: str
     quantization: str
     all_quantizations: bool
     name: str
@@ -114,7 +115,17 @@ def make_plan(options: Options) -> Plan:
         text_column=texts.columns.text or "text",
         precision=options.precision,
         class_weight=check_class_weight(options.class_weight, options.task, options.multi_label),
+        separator=_separator(options),
     )
+
+
+def _separator(options: Options) -> str:
+    """What stands between the levels of a label. Raises InputError if texts do not have one label each."""
+    if options.separator and (options.task != "classify" or options.multi_label):
+        raise InputError("--separator is for texts with one label each, whose levels it tells apart; leave it out.")
+    if options.separator != "" and not options.separator.strip():
+        raise InputError("--separator is blank; give what stands between the levels of a label, for example /.")
+    return options.separator
 
 
 def _family(model: Model, task: str) -> Family:

@@ -1,5 +1,6 @@
 """The labelled texts of a training: read, split, and looked at."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from training.data.read import Example, Kind
 from training.data.split import Splits, make_splits
 from training.learning.folds import FEW_TEXTS, FOLDS
 from training.learning.job import Family
+from training.learning.levels import check_paths, likely_separator
 from training.learning.plan import Progress
 from training.learning.tasks import check_task
 from training.options import Options, Texts
@@ -60,6 +62,10 @@ def read_data(options: Options, family: Family, progress: Progress) -> Data:
     unlabelled += content.unlabelled
     small = options.automatic and not family.pretrained
     few = FEW_TEXTS if family.crossed and not (small or options.teacher or unlabelled) else 0
+    if options.separator:
+        check_paths(kind.labels_of(parts.train), options.separator)
+    elif kind is Kind.LABEL and (likely := likely_separator(kind.labels_of(parts.train))):
+        progress.say(f"labels look like paths; --separator {shlex.quote(likely)} answers as deep as is certain")
     splits = make_splits(*parts, options.seed, kind, few)
     data = Data(splits, audit(splits), unlabelled, content.text_column)
     _tell(data, crossed=FOLDS <= len(splits.train) < few, progress=progress)

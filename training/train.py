@@ -18,6 +18,7 @@ from training.learning.calibrate import NEVER, calibrated
 from training.learning.fit import run
 from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job, OutOfFold
+from training.learning.levels import with_levels
 from training.learning.plan import Plan, Progress, make_task
 from training.learning.reading import Read, cut_texts, read_texts, suited
 from training.learning.tasks import MultiLabel, Task, restore_scale
@@ -92,7 +93,9 @@ def train(plan: Plan, splits: Splits, progress: Progress, learned: Learned | Non
     if isinstance(task, MultiLabel):
         task.settle(logits, targets)
     manifest = calibrated(manifest, logits, targets, plan.precision, task.cuts)
-    if manifest.threshold == NEVER:
+    if plan.separator:
+        manifest = with_levels(manifest, probabilities(manifest, logits), targets, plan.precision)
+    if (manifest.level_thresholds or [manifest.threshold])[0] == NEVER:
         progress.warn(certainty(manifest))
     comparison = _comparison(splits, read, model, task, trained_on)
     bare = Bundle(manifest, b"", read.tokenizer.to_str(), b"")

@@ -10,7 +10,7 @@ import secrets
 import struct
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2s
 from typing import Annotated, Any, NamedTuple
@@ -24,6 +24,7 @@ from handler.errors import FieldError, InvalidRequest, NotFound, Unavailable
 from handler.https.schema import Text
 from handler.model.bundle import Manifest
 from handler.model.prediction import Prediction
+from handler.model.tree import levels_of
 from handler.observability import log_error
 
 LINES_A_FILE = 1000
@@ -89,8 +90,17 @@ def given_with(identity: str) -> Given | None:
     return Given(version, label, seconds)
 
 
-def receive(asked: FeedbackRequest, labels: Iterable[str]) -> tuple[Line, FeedbackResponse]:
-    """Keeps what a caller says; `labels` are those of all models here.
+def right_answers(manifests: Iterable[Manifest]) -> dict[str, list[str]]:
+    """By label of these models, the answers that are right of it: itself and, if it is a path, what stands above."""
+    found: dict[str, list[str]] = {}
+    for manifest in manifests:
+        for label in manifest.labels:
+            found.setdefault(label, []).extend(levels_of(label, manifest.separator))
+    return found
+
+
+def receive(asked: FeedbackRequest, labels: Mapping[str, Sequence[str]]) -> tuple[Line, FeedbackResponse]:
+    """Keeps what a caller says; `labels` are those of all models here, with the answers that are right of each.
 
     Raises NotFound where nothing is kept, InvalidRequest for another id or label, Unavailable if S3 does not take it.
     """
@@ -105,7 +115,7 @@ def receive(asked: FeedbackRequest, labels: Iterable[str]) -> tuple[Line, Feedba
     line = Line(
         id=asked.id,
         label=asked.label,
-        right=given.label == _digest(asked.label),
+        right=given.label in map(_digest, labels[asked.label]),
         version=given.version.hex(),
         answered=datetime.fromtimestamp(given.seconds, UTC).isoformat(),
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -68,7 +68,8 @@ class Limits(Struct, frozen=True):
 class ModelInfo(Struct, frozen=True):
     """What a served model is; `metrics` were measured on its held-out texts.
 
-    `embedding_width` is 0 if it cannot embed; of a text it reads the first `max_tokens`.
+    `embedding_width` is 0 if it cannot embed; of a text it reads the first `max_tokens`. Where labels are paths, their
+    `separator`, and what `threshold` is for each level.
     """
 
     name: str
@@ -82,6 +83,8 @@ class ModelInfo(Struct, frozen=True):
     max_tokens: int
     embedding_width: int
     limits: Limits
+    separator: str | UnsetType = UNSET
+    level_thresholds: list[float] | UnsetType = UNSET
 
 
 class ModelsResponse(Struct, frozen=True):

@@ -73,7 +73,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     bundle cannot embed. `smoothing` is the share of chance in each probability: what the number of development texts
     leaves open; none in bundles before 0.3. Answers as confident as `threshold` are certain, none if it is over 1, and
     `precision` is the share of these that was asked to be right; 0 in bundles that asked for none. `label_thresholds`
-    are the probabilities from which `independent` labels apply; without any that is 0.5.
+    are the probabilities from which `independent` labels apply; without any that is 0.5. Labels with a `separator` are
+    paths, and `level_thresholds` is for each level what `threshold` is for all of a label.
 
     `version` is a hash of what the model is, so that the same training gives the same version; it leaves
     out the documents and `needs`, which hold timings. `seal` is a hash of the whole manifest.
@@ -104,6 +105,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     smoothing: float = 0.0
     precision: float = 0.0
     label_thresholds: list[float] = []
+    separator: str = ""
+    level_thresholds: list[float] = []
 
 
 class Golden(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -12,11 +12,14 @@ from tokenizers import Encoding, Tokenizer
 
 from handler.errors import BundleError, InvalidRequest
 from handler.model.activation import label_thresholds, least_sure, probabilities
-from handler.model.bundle import EMBED, PREDICT, Bundle, Signature
+from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
 from handler.model.pieces import OWN_NORMALIZER, Pieces
 from handler.model.prediction import Contribution, Prediction, Score
 from handler.model.windows import Windows
+
+if TYPE_CHECKING:
+    from handler.model.tree import Tree
 
 # A batch of b texts costs far less than b single calls; below this share of it, single calls win.
 SINGLE_CALLS_SHARE = 0.25
@@ -76,6 +79,7 @@ class Classifier:
         self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
         self._pieces = Pieces(self.tokenizer, isolates) if OWN_NORMALIZER in bundle.tokenizer else None
         self._interpreter = Interpreter(bundle.model, threads)
+        self._tree = _tree(self.manifest) if self.manifest.separator else None
         self._lengths = sorted({signature.length for signature in self.manifest.signatures})
         self._batch = max(signature.batch for signature in self.manifest.signatures)
 
@@ -107,11 +111,12 @@ class Classifier:
         output = self.predict(encoded.ids + occluded)
         far = self.manifest.activation == "distance"  # the smallest wins, and leaving a good token out makes it larger
         gain = -output if far else output
-        winners = gain[: len(texts)].argmax(axis=1)
+        winners = gain[: len(texts)].argmax(axis=1)[:, None]
         predictions, start = [], len(texts)
         for i, prediction in enumerate(self._predictions(encoded, output[: len(texts)], top_k)):
             end = start + len(spans[i])
-            effects = (gain[i, winners[i]] - gain[start:end, winners[i]]).round(6).tolist()
+            answered = self._tree.below(str(prediction.label)) if self._tree else winners[i]
+            effects = (gain[i, answered].sum() - gain[start:end, answered].sum(axis=1)).round(6).tolist()
             contributions = [Contribution(s.start, s.end, e) for s, e in zip(spans[i], effects, strict=True)]
             predictions.append(replace(prediction, explanation=contributions))
             start = end
@@ -130,6 +135,13 @@ class Classifier:
                 Prediction(*r, cluster=labels[i], distance=round(d, 6))
                 for r, i, d in zip(read, nearest.tolist(), distances, strict=True)
             ]
+        if self._tree:
+            return self._tree.answers(self._likeliest(read, output, top_k), output)
+        return self._likeliest(read, output, top_k)
+
+    def _likeliest(
+        self, read: list[tuple[int, bool]], output: NDArray[np.float64], top_k: int | None
+    ) -> list[Prediction]:
         if top_k == 0 and self.manifest.activation != "independent":
             return self._best(read, output)
         ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k]
@@ -257,6 +269,12 @@ class Classifier:
 
     def _fit(self, tokens: int) -> int:
         return next(length for length in self._lengths if length >= tokens)
+
+
+def _tree(manifest: Manifest) -> "Tree":
+    from handler.model.tree import Tree  # most bundles have none
+
+    return Tree(manifest)
 
 
 def _encoded(encodings: Iterable[Encoding]) -> Encoded:

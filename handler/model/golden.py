@@ -52,7 +52,8 @@ def _classified(manifest: Manifest, golden: Golden, answer: Prediction) -> Row:
     expected = dict(zip(manifest.labels, golden.probabilities, strict=True))
     found = {} if answer.scores is UNSET else {score.label: score.score for score in answer.scores}
     label = max(expected, key=expected.__getitem__) if golden.label is UNSET else golden.label
-    return answer.label == label, max(abs(found.get(name, 0.0) - p) for name, p in expected.items()), 1.0
+    answered = next(iter(found), answer.label)  # of a path, `label` is as much of it as is certain
+    return answered == label, max(abs(found.get(name, 0.0) - p) for name, p in expected.items()), 1.0
 
 
 def _valued(_: Manifest, golden: Golden, answer: Prediction) -> Row:

@@ -10,6 +10,14 @@ class Score(Struct, frozen=True):
     score: float
 
 
+class Level(Struct, frozen=True):
+    """Of labels that are paths, one from the top down to the whole: its probability, and whether it is certain."""
+
+    label: str
+    score: float
+    certain: bool
+
+
 class Contribution(Struct, frozen=True):
     """What one token did: `effect` is how much the winning label loses when the token is left out.
 
@@ -26,7 +34,8 @@ class Prediction(Struct, frozen=True):
     """What a model says of one text; which fields are there depends on its task.
 
     classify: `label`, its calibrated probability `confidence`, `certain` (whether that reaches the bundle's
-    threshold) and the `scores`; with several labels a text, `labels` holds those that apply. regress: `value`.
+    threshold) and the `scores`; with several labels a text, `labels` holds those that apply. Where labels are paths,
+    `path` has a level each, and `label` is the deepest one that is certain, or the first. regress: `value`.
     cluster: `cluster` and the Euclidean `distance` to its centre. Always: `tokens`, how many the model read, and
     `truncated`, whether the text was longer than that. If asked for: the `explanation`, an entry a token. Where
     feedback is kept: an `id` to name this answer by.
@@ -39,11 +48,17 @@ class Prediction(Struct, frozen=True):
     certain: bool | UnsetType = UNSET
     scores: list[Score] | UnsetType = UNSET
     labels: list[str] | UnsetType = UNSET
+    path: list[Level] | UnsetType = UNSET
     value: float | UnsetType = UNSET
     cluster: str | UnsetType = UNSET
     distance: float | UnsetType = UNSET
     explanation: list[Contribution] | UnsetType = UNSET
     id: str | UnsetType = UNSET
+
+    @property
+    def whole(self) -> tuple[str | UnsetType, float | UnsetType]:
+        """The label, and how likely it is; of a path all of it, however uncertain."""
+        return (self.label, self.confidence) if self.path is UNSET else (self.path[-1].label, self.path[-1].score)
 
 
 class ModelName(Struct, frozen=True):

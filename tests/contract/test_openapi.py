@@ -27,6 +27,7 @@ TYPES = (
     feedback.FeedbackResponse,
     schema.EmbedResponse,
     schema.HealthResponse,
+    prediction.Level,
     schema.Limits,
     mcp.McpMessage,
     mcp.McpParams,

@@ -91,6 +91,33 @@ def test_a_text_may_carry_several_labels(tmp_path: Path) -> None:
     assert trained.json()["metrics"]["micro_f1"] > 0.9
 
 
+def test_labels_that_are_paths_are_answered_as_deep_as_is_certain(tmp_path: Path) -> None:
+    # GIVEN two subjects that can be told, one of them with a level below that cannot
+    words = (f"{BAD}，退货", f"{BAD}，坏了", f"{GOOD}，满意", f"{GOOD}，喜欢")
+    rows = [
+        {"text": f"{a}{word}，{b}", "label": "goods/good" if GOOD in word else f"goods/bad/{'ab'[(i + j) % 2]}"}
+        for i, a in enumerate(SUBJECTS)
+        for j, b in enumerate(SUBJECTS)
+        for word in words
+    ]
+    file = write(tmp_path / "paths.jsonl", rows)
+
+    options = ("--separator", "/", "--family", "logistic", "--no-refit")
+    trained = fenlei("train", file, *options, "-o", tmp_path / "paths")
+    evaluated = fenlei("evaluate", tmp_path / "paths", file)
+
+    assert trained.status == 0, trained.errors
+    assert "level by level from the top (such as a/b/c)" in trained.output
+    card = (tmp_path / "paths" / "card.md").read_text(encoding="utf-8")
+    assert "| level | labels | texts |" in card
+    assert "<h2>Levels</h2>" in (tmp_path / "paths" / "report.html").read_text(encoding="utf-8")
+    levels = [line.split()[:4] for line in evaluated.output.split("accuracy when certain")[1].splitlines()[1:4]]
+    assert levels[:2] == [["1", "1", "576", "100.0"], ["2", "2", "576", "100.0"]]
+    bad, good = Classifier(load(tmp_path / "paths")).classify([f"质量{BAD}，退货", f"质量{GOOD}，满意"])
+    assert (bad.label, bad.certain, good.label) == ("goods/bad", True, "goods/good")
+    assert [level.certain for level in bad.path or ()] == [True, True, False]
+
+
 def test_groups_are_found_without_labels_and_named(tmp_path: Path) -> None:
     topics = [["football match goal", "team coach league"], ["stock market shares", "bank interest profit"]]
     generator = np.random.default_rng(0)

@@ -29,6 +29,7 @@ def options(tmp_path: Path) -> Options:
         seed=0,
         precision=0.9,
         class_weight="auto",
+        separator="",
         quantization="dynamic",
         all_quantizations=False,
         name="",
@@ -76,9 +77,12 @@ def test_so_many_tokens_are_read_as_are_given(options: Options) -> None:
         ({"class_weight": "heavy"}, "There is no --class-weight 'heavy'; there is: auto, balanced, none"),
         ({"class_weight": "balanced", "task": "regress"}, "--class-weight balanced is for one label a text"),
         ({"class_weight": "none", "multi_label": True}, "--class-weight none is for one label a text"),
+        ({"separator": "/", "multi_label": True}, "--separator is for texts with one label each"),
+        ({"separator": "/", "task": "regress"}, "--separator is for texts with one label each"),
+        ({"separator": " "}, "--separator is blank"),
     ],
 )
-def test_a_class_weight_that_cannot_be_is_refused(options: Options, changes: dict[str, Any], sentence: str) -> None:
+def test_what_does_not_go_with_labels_is_refused(options: Options, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         make_plan(options._replace(**changes))
 

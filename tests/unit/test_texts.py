@@ -38,6 +38,7 @@ def told(file: Path, **texts: Any) -> Told:
         seed=0,
         precision=0.9,
         class_weight="auto",
+        separator="",
         quantization="dynamic",
         all_quantizations=False,
         name="",
@@ -85,6 +86,12 @@ def test_labels_that_are_likely_one_are_told_of(tmp_path: Path) -> None:
 
     assert found.data.splits.labels == ["Yes", "no", "yes"]
     assert "the labels 'yes', 'Yes' are likely one; --merge-labels takes them as 'yes'" in found.warned
+
+
+def test_labels_that_look_like_paths_are_told_of(tmp_path: Path) -> None:
+    file = write(tmp_path / "paths.csv", "text,label\n" + ROWS.replace(",yes", ",news/a").replace(",no", ",news/b"))
+
+    assert "labels look like paths; --separator / answers as deep as is certain" in told(file).said
 
 
 def test_labels_that_are_likely_one_are_merged_in_all_parts(tmp_path: Path) -> None:

@@ -111,6 +111,12 @@ def evaluate(
         table.add_row(row.label, *(f"{100 * v:.1f}" for v in (row.precision, row.recall, row.f1)), str(row.support))
     output = Console(highlight=False)
     output.print(table)
+    if evaluation.levels:
+        levels = Table("level", "labels", "texts", "accuracy", "macro F1", "certain", "accuracy when certain", box=None)
+        for one in evaluation.levels:
+            shares = (one.accuracy, one.macro_f1, one.coverage, one.accuracy_when_certain)
+            levels.add_row(str(one.level), str(one.labels), str(one.texts), *(f"{100 * share:.1f}" for share in shares))
+        output.print(levels)
     for name, value in evaluation.summary.items():
         output.print(f"{name:<22} {value:g}")
 

@@ -91,6 +91,9 @@ def train(
     class_weight: Annotated[
         str, typer.Option(help="auto, balanced (each label counts the same) or none (each text does)")
     ] = "auto",
+    separator: Annotated[
+        str, typer.Option(help="Labels are paths, with this between their levels: / of news/sport/football.")
+    ] = "",
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same model on one Python.")
     ] = 0,
@@ -119,6 +122,7 @@ def train(
         seed=seed,
         precision=precision,
         class_weight=class_weight,
+        separator=separator,
         quantization=quantize,
         all_quantizations=all_quantizations,
         name=name,

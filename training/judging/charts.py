@@ -92,6 +92,6 @@ def _coverage_chart(trained: Trained) -> str:
     kept = np.unique(np.linspace(total // 20, total - 1, 60, dtype=int))
     chosen = trained.evaluation.summary["coverage"]
     lines = [Line("accuracy", [(float(i + 1) / total, float(right[i])) for i in kept])]
-    if chosen > 0:
+    if chosen > 0 and not trained.bundle.manifest.separator:  # of levels each has its own
         lines.append(Line("the bundle's threshold", [(chosen, float(right[kept].min())), (chosen, 1.0)], 2))
     return line_chart(lines, "share of texts answered", "accuracy")

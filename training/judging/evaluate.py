@@ -15,6 +15,7 @@ from training.data.numbers import numbers
 from training.data.read import Example, Kind
 from training.data.split import Splits, check_labels
 from training.learning.calibrate import HALF, confidence_and_errors, expected_calibration_error, log_loss
+from training.learning.levels import LevelScore, judge_levels
 from training.learning.tasks import Classify, MultiLabel, binary_f1, normalized_mutual_information, r_squared
 
 
@@ -31,12 +32,14 @@ class LabelScore(Struct):
 class Evaluation(Struct):
     """Figures over one set of labelled texts: `summary` fits in one row, the others are per label.
 
-    `confusion` counts [right label][answered label]; it is empty unless each text has one label.
+    `confusion` counts [right label][answered label]; it is empty unless each text has one label. `levels` are there
+    where labels are paths: `coverage` and `accuracy_when_certain` are then of answers as deep as they are certain.
     """
 
     summary: dict[str, float]
     labels: list[LabelScore] = []
     confusion: list[list[int]] = []
+    levels: list[LevelScore] = []
 
 
 def evaluate(classifier: Classifier, examples: Sequence[Example], where: str) -> Evaluation:
@@ -65,6 +68,10 @@ def judge(
     task = MultiLabel(manifest.labels) if several else Classify(manifest.labels)
     applies = label_thresholds(manifest)
     evaluation = measure(predicted, task.targets(examples), manifest.labels, manifest.threshold, applies)
+    if manifest.separator:
+        evaluation.summary.pop("accuracy_when_certain", None)
+        evaluation.levels, summary = judge_levels(manifest, predicted, task.targets(examples))
+        evaluation.summary.update(summary)
     evaluation.summary["truncated"] = round(sum(truncated) / len(examples), 6)
     return evaluation
 

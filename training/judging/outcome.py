@@ -34,13 +34,17 @@ def certainty(manifest: Manifest) -> str:
     if not texts:
         return "no answer is certain, since there were no texts to tell by but those that were trained on"
     told = f"on {texts:,} texts that were not trained on, by a bound that holds {SURE} times in 100"
-    if manifest.threshold == NEVER:
+    thresholds = manifest.level_thresholds or [manifest.threshold]
+    if thresholds[0] == NEVER:
         return (
             f"no answer is certain, since from no confidence on the share of right answers was {asked} or more {told}; "
             "label more texts, or ask for a lower --precision"
         )
+    from_ = ", ".join("none" if one == NEVER else f"{one:g}" for one in thresholds)
+    levels = f", level by level from the top (such as {manifest.separator.join('abc'[: len(thresholds)])})"
     return (
-        f"answers are certain from a confidence of {manifest.threshold:g} on: of these {asked} or more are right {told}"
+        f"answers are certain from a confidence of {from_} on{levels if manifest.separator else ''}: of these {asked} "
+        f"or more are right {told}"
     )
 
 

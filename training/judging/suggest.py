@@ -49,7 +49,7 @@ def suggest(classifier: Classifier, texts: Sequence[str], labelled: Sequence[str
     places = [looked_at[i] for i in spread(points, nearest, count)]
     predictions = classifier.answer([texts[place] for place in places])[1]
     return [
-        Suggested(place, texts[place], _labels(one), float(one.confidence or 0))
+        Suggested(place, texts[place], _labels(one), float(one.whole[1] or 0))
         for place, one in zip(places, predictions, strict=True)
     ]
 
@@ -73,7 +73,7 @@ def spread(points: Vectors, nearest: Vectors, count: int) -> list[int]:
 
 
 def _labels(prediction: Prediction) -> list[str]:
-    return prediction.labels if isinstance(prediction.labels, list) else [str(prediction.label)]
+    return prediction.labels if isinstance(prediction.labels, list) else [str(prediction.whole[0])]
 
 
 def _margins(classifier: Classifier, texts: Sequence[str]) -> Floats:

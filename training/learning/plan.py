@@ -12,7 +12,7 @@ from training.learning.tasks import Classify, Cluster, MultiLabel, Regress, Task
 class Plan(NamedTuple):
     """What a training is to be: what the user chose, with the family itself; `answers` are a teacher's.
 
-    Of the answers that are certain the share `precision` should be right.
+    Of the answers that are certain the share `precision` should be right. Labels with a `separator` are paths.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     answers: SoftLabels | None = None
     precision: float = 0.9
     class_weight: str = "auto"
+    separator: str = ""
 
 
 class Progress(NamedTuple):

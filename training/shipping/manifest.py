@@ -80,6 +80,7 @@ def manifest_of(
         files={},
         documents={},
         seal="",
+        separator=plan.separator,
     )
 
 

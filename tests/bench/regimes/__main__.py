@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.bench.regimes import (
     auto,
     certain,
+    levels,
     long_texts,
     many_labels,
     near_copies,
@@ -35,6 +36,7 @@ REGIMES: dict[str, Callable[[Path], list[Row]]] = {
     "scripts": scripts.measure,
     "long-texts": long_texts.measure,
     "many-labels": many_labels.measure,
+    "levels": levels.measure,
 }
 
 
