@@ -20,7 +20,7 @@ from training.learning.folds import TIMES_MORE, out_of_fold
 from training.learning.job import Encoded, Fitted, Job, OutOfFold
 from training.learning.levels import with_levels
 from training.learning.plan import Plan, Progress, make_task
-from training.learning.reading import Read, cut_texts, read_texts, suited
+from training.learning.reading import SPELLED, Read, cut_texts, read_texts, suited
 from training.learning.tasks import MultiLabel, Task, restore_scale
 from training.learning.vectors import token_vectors
 from training.shipping.manifest import golden_lines, manifest_of
@@ -56,6 +56,8 @@ def learn(plan: Plan, splits: Splits, progress: Progress) -> Learned:
     started = time.perf_counter()
     task = make_task(plan, splits)
     family = suited(plan.family, [example.text for example in splits.train])
+    if family != plan.family:
+        progress.say(SPELLED)
     progress.step(f"preparing the {family.tokenizer} tokenizer on {len(splits.train):,} texts")
     read = read_texts(family, task, splits)
     for finding in cut_texts(read.cut, len(splits.train), read.spec.text_tokens):

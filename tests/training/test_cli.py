@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import re
 import shlex
 import shutil
 import signal
 import sys
 import urllib.request
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -149,28 +151,41 @@ def test_evaluation_is_one_json_document_for_machines(bundle_path: Path, labelle
 # --- train ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def easy_lines(tmp_path: Path) -> Path:
-    """120 reviews that nobody could mistake, a dozen to test on; and a copy of each."""
-    words = {
-        "好评": ("物流很快", "非常满意", "性价比高", "做工精细"),
-        "差评": ("味道难吃", "非常失望", "价格太贵", "包装破损"),
-    }
-    pairs = [(label, first, second) for label, said in words.items() for first in said for second in said]
-    rows = [f"{first}，{second}{i},{label}" for i in range(4) for label, first, second in pairs][:120]
-    path = tmp_path / "easy.csv"
+CHINESE = {
+    "好评": ("物流很快", "非常满意", "性价比高", "做工精细"),
+    "差评": ("味道难吃", "非常失望", "价格太贵", "包装破损"),
+}
+RUSSIAN = {
+    "хорошо": ("быстрая доставка", "очень доволен", "отличная цена", "тонкая работа"),
+    "плохо": ("ужасный вкус", "полный провал", "слишком дорого", "порванная упаковка"),
+}
+
+
+def easy_lines(path: Path, words: dict[str, tuple[str, ...]], rare: int) -> Path:
+    """120 reviews that nobody could mistake, so many with the second label; four go on for long. And copies of all."""
+    usual = next(iter(words))
+    rows = [
+        f"{first}，{second}{i}{f' {first}' * 8 * (i == k == 0 and label == usual)},{label}"
+        for (label, said), count in zip(words.items(), (120 - rare, rare), strict=True)
+        for i, (j, first), (k, second) in list(product(range(8), enumerate(said), enumerate(said)))[:count]
+    ]
     copies = [row.replace("，", " ").replace(",", "！！,") for row in rows]
     path.write_text("\n".join(["text,label", *rows, *copies]) + "\n", encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("words", "rare", "tokens"), [(CHINESE, 60, 16), (RUSSIAN, 10, 64)])
 def test_where_all_is_right_much_is_certain_and_nothing_surer_than_so_few_texts_can_make_it(
-    easy_lines: Path, tmp_path: Path, seed: int
+    tmp_path: Path, words: dict[str, tuple[str, ...]], rare: int, tokens: int
 ) -> None:
-    ran = fenlei("train", easy_lines, "--family", "linear", "--seed", seed, "-o", tmp_path / "easy")
+    file = easy_lines(tmp_path / "easy.csv", words, rare)
+
+    ran = fenlei("train", file, "--family", "linear", "--max-tokens", tokens, "-o", tmp_path / "easy")
 
     assert ran.status == 0, ran.errors
+    assert ("in an alphabet that is not Latin: read letter by letter" in ran.errors) == (words is RUSSIAN)
+    assert re.search(rf"audit: [34] texts \([23]\.\d%\) longer than {tokens} tokens, which is all", ran.errors)
+    assert (" times the rarest label fits into the most frequent, over 10" in ran.errors) == (rare == 10)
     assert "240 rows read: 108 texts to train on, 0 to develop on, 12 to test on" in ran.errors
     assert "audit: 120 copies of other texts, but for case, width, spaces and punctuation, dropped" in ran.errors
     bundle = load(tmp_path / "easy")
@@ -185,7 +200,7 @@ def test_where_all_is_right_much_is_certain_and_nothing_surer_than_so_few_texts_
     surest = (texts + 1) / (texts + 2)
     assert max(max(golden.probabilities) for golden in bundle.golden()) <= surest < 0.995
     (strange,) = Classifier(bundle).classify(["今天天气不错"])
-    assert not strange.certain
+    assert not strange.certain or rare == 10
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -21,6 +21,9 @@ from training.learning.tasks import Task
 LONG_SHARE = 0.05
 # Which `mixed` reads well where texts are few: in pieces that stand in other texts too, or a character at a time.
 READ_WELL = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Thai"}
+SPELLED = (
+    "few texts, in an alphabet that is not Latin: read letter by letter, since pieces of words seldom stand in two"
+)
 # From here on it is said how many are cut.
 TOLD_SHARE = 0.01
 
