@@ -6,8 +6,9 @@ character where the tokenizer takes those one by one. Any other text is for the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -54,11 +55,12 @@ class Pieces:
         if not pieces or len("".join(pieces)) != len(text):  # what is in no piece is not plain
             return None
         pieces[0] = FIRST + pieces[0]
+        known: Callable[[str], Any] = self._known.__getitem__
         try:
-            return list(chain.from_iterable(map(self._known.__getitem__, pieces)))
+            return list(chain.from_iterable(map(known, pieces)))
         except KeyError:
             self._new.update(piece for piece in pieces if piece not in self._known)
-        except TypeError:  # None, of a piece that has no ids
+        except TypeError:  # one is known to have no ids
             pass
         return None
 
