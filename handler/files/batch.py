@@ -5,7 +5,9 @@ answers in their order.
 """
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from msgspec import Struct
 
 from handler.files.records import Record, Row
 from handler.model.bundle import Manifest
-from handler.model.classifier import Classifier
+from handler.model.classifier import Classifier, Columns
 from handler.model.prediction import Prediction
 
 WINDOW_ROWS = 1024
@@ -90,11 +92,11 @@ def answer(window: Sequence[Row], classifier: Classifier, top_k: int = 1) -> tup
     The scores are in it only if more than the best one was asked for.
     """
     texts = [row.text for row in window if isinstance(row, Record)]
-    predictions = iter(classifier.classify(texts, 0 if top_k == 1 else top_k))
     tally, out = Tally(len(window), len(texts), len(window) - len(texts)), []
+    bodies = iter(_bodies(texts, classifier, top_k, tally))
     for row in window:
         if isinstance(row, Record):
-            body = _body(next(predictions), tally)
+            body = next(bodies)
         else:
             body = b'"error":' + _encode(row.error) + b"}\n"
             tally.damage = row.error if row.damage else ""
@@ -105,8 +107,16 @@ def answer(window: Sequence[Row], classifier: Classifier, top_k: int = 1) -> tup
     return b"".join(out), tally
 
 
+def _bodies(texts: Sequence[str], classifier: Classifier, top_k: int, tally: Tally) -> Iterable[bytes]:
+    """The predictions' own JSON, each less its opening brace, with its line feed."""
+    columns = classifier.columns(texts) if top_k == 1 else None
+    if columns is None:
+        predictions = classifier.classify(texts, 0 if top_k == 1 else top_k)
+        return [_body(prediction, tally) for prediction in predictions]
+    return _bodies_of_columns(columns, classifier.manifest.labels, tally)
+
+
 def _body(prediction: Prediction, tally: Tally) -> bytes:
-    """The prediction's own JSON, less its opening brace."""
     found: Any = prediction.label or prediction.cluster
     if found:
         for label in prediction.labels if prediction.labels else [found]:
@@ -114,6 +124,33 @@ def _body(prediction: Prediction, tally: Tally) -> bytes:
         tally.uncertain += prediction.certain is False
     tally.truncated += prediction.truncated
     return _encode(prediction)[1:] + b"\n"
+
+
+def _bodies_of_columns(columns: Columns, labels: Sequence[str], tally: Tally) -> Iterable[bytes]:
+    """The same JSON, put together from a column at a time: of many texts in a fifth of the time."""
+    for i, count in Counter(columns.labels).items():
+        tally.labels[labels[i]] = count
+    tally.uncertain, tally.truncated = columns.certain.count(False), columns.truncated.count(True)
+    names = [_encode(label) for label in labels]
+    parts = (
+        repeat(b'"tokens":'),
+        _each(columns.tokens),
+        repeat(b',"truncated":'),
+        _each(columns.truncated),
+        repeat(b',"label":'),
+        [names[i] for i in columns.labels],
+        repeat(b',"confidence":'),
+        _each(columns.confidences),
+        repeat(b',"certain":'),
+        _each(columns.certain),
+        repeat(b"}\n"),
+    )
+    return map(b"".join, zip(*parts, strict=False))
+
+
+def _each(values: Sequence[float]) -> list[bytes]:
+    """The JSON of each of some numbers, which holds no comma."""
+    return _encode(values)[1:-1].split(b",")
 
 
 def text_column(manifest: Manifest) -> str:

@@ -43,6 +43,16 @@ class Encoded(NamedTuple):
     truncated: list[bool]
 
 
+class Columns(NamedTuple):
+    """Predictions, a column each: of every text its best label, by its place among the labels."""
+
+    tokens: list[int]
+    truncated: list[bool]
+    labels: list[int]
+    confidences: list[float]
+    certain: list[bool]
+
+
 class Span(NamedTuple):
     """Characters [start, end) of a text, and the tokens `first` to `last` that they became."""
 
@@ -102,6 +112,15 @@ class Classifier:
         encoded = self.encode(texts)
         return encoded, self._predictions(encoded, self.predict(encoded.ids), top_k)
 
+    def columns(self, texts: Sequence[str]) -> Columns | None:
+        """What `classify` says without scores, in a third of the time; None where it says more, or somebody watches."""
+        if self.manifest.task != "classify" or self.manifest.activation == "independent":
+            return None
+        if self._observe is not _unobserved:
+            return None
+        encoded = self.encode(texts)
+        return self._best(encoded, self.predict(encoded.ids))
+
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
         encodings = list(self._encodings(texts, self.tokenizer.encode_batch))
@@ -143,19 +162,22 @@ class Classifier:
         self, read: list[tuple[int, bool]], output: NDArray[np.float64], top_k: int | None
     ) -> list[Prediction]:
         if top_k == 0 and self.manifest.activation != "independent":
-            return self._best(read, output)
+            rows = zip(*self._best(encoded, output), strict=True)
+            return [Prediction(n, cut, label=labels[i], confidence=p, certain=sure) for n, cut, i, p, sure in rows]
         ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k]
         ranked = np.take_along_axis(output, ranking, axis=1).tolist()
         found = [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
         return found if top_k != 0 else [replace(prediction, scores=UNSET) for prediction in found]
 
-    def _best(self, read: list[tuple[int, bool]], output: NDArray[np.float64]) -> list[Prediction]:
-        labels, threshold = self.manifest.labels, self.manifest.threshold
-        confidences = output.max(axis=1).round(6).tolist()
-        return [
-            Prediction(*r, label=labels[i], confidence=p, certain=p >= threshold)
-            for r, i, p in zip(read, output.argmax(axis=1).tolist(), confidences, strict=True)
-        ]
+    def _best(self, encoded: Encoded, output: NDArray[np.float64]) -> Columns:
+        confidences = output.max(axis=1).round(6)
+        return Columns(
+            list(map(len, encoded.ids)),
+            encoded.truncated,
+            output.argmax(axis=1).tolist(),
+            confidences.tolist(),
+            (confidences >= self.manifest.threshold).tolist(),
+        )
 
     def _labelled(
         self, read: tuple[int, bool], order: list[int], ranked: list[float], output: NDArray[np.float64]

@@ -23,6 +23,8 @@ from handler.drift import (
     report,
     watch,
 )
+from handler.files.batch import answer
+from handler.files.records import BLANK, Record, Rejected, Row
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier, Encoded
 from handler.model.prediction import Prediction
@@ -172,3 +174,20 @@ def test_golden_texts_and_warming_up_are_not_traffic(bundle: Bundle) -> None:
     models.get().classify(["好"])
     models.get().explain(["好", "坏"])
     assert seen == [1, 2]
+
+
+def test_a_file_reads_the_same_whether_its_answers_are_watched_or_not(
+    classifier: Classifier, bundle: Bundle, reviews: list[str]
+) -> None:
+    """Those that nobody watches are put together a column at a time."""
+    seen: list[int] = []
+    watched = Classifier(bundle, watch=lambda *_: lambda encoded, _: seen.append(len(encoded.ids)))
+    rows: list[Row] = [Record(n, text, b'"a"' if n % 2 else b"") for n, text in enumerate([*reviews, "很" * 999], 1)]
+    rows.insert(3, Rejected(4, BLANK))
+
+    block, tally = answer(rows, classifier)
+
+    assert (block, tally) == answer(rows, watched)
+    assert seen == [len(rows) - 1]
+    assert tally.rejected == 1 <= tally.truncated
+    assert answer(rows[3:4], classifier) == answer(rows[3:4], watched)
