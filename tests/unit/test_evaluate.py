@@ -10,7 +10,7 @@ from handler.model.classifier import Classifier
 from training.data.read import Example
 from training.errors import InputError
 from training.judging.evaluate import evaluate, measure
-from training.learning.batches import lengths_up_to
+from training.learning.batches import lengths_up_to, served_lengths
 from training.learning.ngrams import pad
 from training.learning.tasks import macro_f1, predict_labels
 
@@ -110,3 +110,8 @@ def test_texts_are_padded_with_zeros() -> None:
 )
 def test_the_lengths_halve_from_the_longest_down_to_32(longest: int, lengths: list[int]) -> None:
     assert lengths_up_to(longest) == lengths
+
+
+@pytest.mark.parametrize(("longest", "lengths"), [(64, [24, 32, 64]), (32, [24, 32]), (20, [20])])
+def test_a_bundle_has_a_length_for_titles_too(longest: int, lengths: list[int]) -> None:
+    assert served_lengths(longest) == lengths

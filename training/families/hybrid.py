@@ -148,9 +148,9 @@ def deep_model(spec: Spec, bigrams: NgramDictionary) -> Any:
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     places = NgramLookup(bigrams)(token_ids)
     around_zero = keras.initializers.RandomNormal(stddev=0.1)
-    vectors = [Table(spec.vocabulary, CHARACTERS_WIDTH, around_zero)(places[:, 0])]
+    vectors = [Table(spec.vocabulary, CHARACTERS_WIDTH, around_zero)(places[0])]
     if bigrams.levels:
-        vectors.append(Table(len(bigrams.levels[0].keys) + 1, BIGRAMS_WIDTH, around_zero)(places[:, 1]))
+        vectors.append(Table(len(bigrams.levels[0].keys) + 1, BIGRAMS_WIDTH, around_zero)(places[1]))
     present = ops.cast(token_ids > 0, "float32")[..., None]
     embedded = layers.Dropout(0.3)(
         layers.Concatenate()(vectors) * present if len(vectors) > 1 else vectors[0] * present

@@ -14,6 +14,7 @@ from training.learning.ngrams import pad
 LARGEST_BATCH = 3
 STEPS = 640
 FINE = 8
+SHORT = 24
 
 
 def lengths_up_to(max_tokens: int) -> list[int]:
@@ -22,6 +23,11 @@ def lengths_up_to(max_tokens: int) -> list[int]:
     while lengths[0] > 32:
         lengths.insert(0, max(32, lengths[0] // 2))
     return lengths
+
+
+def served_lengths(max_tokens: int) -> list[int]:
+    """The lengths that a bundle has functions for: SHORT too, which holds most titles and what one asks in a line."""
+    return [*([SHORT] if max_tokens > SHORT else []), *lengths_up_to(max_tokens)]
 
 
 def many(job: Job) -> bool:

@@ -44,7 +44,8 @@ class Table(keras.layers.Layer):  # type: ignore[misc]
         The columns' scale is taken to the sum, which is cheaper than to what is summed.
         """
         gathered = self._gathered(ids)
-        return self._scaled(tf.reduce_sum(gathered if present is None else gathered * present[..., None], axis=1))
+        values = gathered if present is None else gathered * tf.expand_dims(present, -1)
+        return self._scaled(tf.reduce_sum(values, axis=1))
 
     def _gathered(self, ids: Any) -> Any:
         if self.stored is None:
@@ -52,8 +53,8 @@ class Table(keras.layers.Layer):  # type: ignore[misc]
         values = tf.cast(tf.gather(self.stored.values, ids), tf.float32)
         if self.stored.rows is None:
             return values
-        power = tf.cast(tf.gather(self.stored.rows, ids), tf.float32)[..., None]
-        return values * tf.exp(power * self.stored.step)
+        power = tf.cast(tf.gather(self.stored.rows, ids), tf.float32) * self.stored.step
+        return values * tf.expand_dims(tf.exp(power), -1)
 
     def _scaled(self, values: Any) -> Any:
         return values if self.stored is None else values * self.stored.columns
@@ -130,7 +131,7 @@ class HashedNgramSum(keras.layers.Layer):  # type: ignore[misc]
 
 
 class NgramLookup(keras.layers.Layer):  # type: ignore[misc]
-    """Finds n-grams as `NgramDictionary.places` does: int32 [batch, length] -> places [batch, levels, length]."""
+    """Finds n-grams as `NgramDictionary.places` does: int32 [batch, length] -> the places of each level, as many."""
 
     def __init__(self, dictionary: NgramDictionary, **options: Any) -> None:
         super().__init__(**options)
@@ -146,11 +147,11 @@ class NgramLookup(keras.layers.Layer):  # type: ignore[misc]
             slots = (wanted + tf.gather(displacements, wanted % len(displacements))) % len(keys)
             is_key = tf.equal(tf.gather(keys, slots), wanted)
             found.append((slots + 1) * tf.cast(is_key, tf.int32))
-        return tf.stack(found, axis=1)
+        return found
 
 
 class WideSum(keras.layers.Layer):  # type: ignore[misc]
-    """The scores of `training.learning.wide` from places [batch, levels, length]: float32 [batch, width].
+    """The scores of `training.learning.wide` from the places of each level [batch, length]: float32 [batch, width].
 
     A table a level, because trigrams weigh far less than characters and int8 has one scale a column.
     """
@@ -169,7 +170,7 @@ class WideSum(keras.layers.Layer):  # type: ignore[misc]
             self.tables.append(table)
 
     def call(self, places: Any) -> Any:
-        sums = sum(table.total(places[:, level]) for level, table in enumerate(self.tables))
+        sums = sum(table.total(found) for table, found in zip(self.tables, places, strict=True))
         return sums[:, :-1] * inverse_root(tf.maximum(sums[:, -1:], 1e-12)) + self.bias
 
 

@@ -16,7 +16,7 @@ from handler.model.bundle import FORMAT, Baseline, Golden, Manifest
 from training.data.read import Example, fingerprint
 from training.data.split import Splits
 from training.data.tokenizer import UNKNOWN_ID
-from training.learning.batches import lengths_up_to
+from training.learning.batches import served_lengths
 from training.learning.job import Encoded, Spec
 from training.learning.plan import Plan
 from training.learning.tasks import Task
@@ -57,7 +57,7 @@ def manifest_of(
         max_tokens=max(spec.max_tokens, spec.text_tokens),
         embedding_width=embedding_width,
         signatures=signatures_for(
-            (plan.family.lengths or lengths_up_to)(spec.max_tokens), plan.family.pretrained is not None
+            (plan.family.lengths or served_lengths)(spec.max_tokens), plan.family.pretrained is not None
         ),
         temperature=1.0,
         threshold=0.0,
