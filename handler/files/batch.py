@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from handler.files.records import Record, Row
 from handler.model.bundle import Manifest
-from handler.model.classifier import Classifier, Columns
-from handler.model.prediction import Prediction
+from handler.model.classifier import Classifier
+from handler.model.prediction import Columns, Prediction
 
 WINDOW_ROWS = 1024
 WINDOW_CHARACTERS = 2_097_152

@@ -15,7 +15,7 @@ from handler.model.activation import label_thresholds, least_sure, probabilities
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
 from handler.model.pieces import OWN_NORMALIZER, Pieces
-from handler.model.prediction import Contribution, Prediction, Score
+from handler.model.prediction import Columns, Contribution, Prediction, Score
 from handler.model.windows import Windows
 
 if TYPE_CHECKING:
@@ -41,16 +41,6 @@ class Encoded(NamedTuple):
 
     ids: list[list[int]]
     truncated: list[bool]
-
-
-class Columns(NamedTuple):
-    """Predictions, a column each: of every text its best label, by its place among the labels."""
-
-    tokens: list[int]
-    truncated: list[bool]
-    labels: list[int]
-    confidences: list[float]
-    certain: list[bool]
 
 
 class Span(NamedTuple):
@@ -114,12 +104,11 @@ class Classifier:
 
     def columns(self, texts: Sequence[str]) -> Columns | None:
         """What `classify` says without scores, in a third of the time; None where it says more, or somebody watches."""
-        if self.manifest.task != "classify" or self.manifest.activation == "independent":
-            return None
-        if self._observe is not _unobserved:
+        more = self._tree or self.manifest.task != "classify" or self.manifest.activation == "independent"
+        if more or self._observe is not _unobserved:
             return None
         encoded = self.encode(texts)
-        return self._best(encoded, self.predict(encoded.ids))
+        return Columns.of(*encoded, self.predict(encoded.ids), self.manifest.threshold)
 
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
@@ -143,7 +132,7 @@ class Classifier:
         return predictions
 
     def _predictions(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:
-        read = [(len(ids), truncated) for ids, truncated in zip(*encoded, strict=True)]
+        read = _extents(encoded)
         if self.manifest.task == "regress":
             return [Prediction(*r, value=round(v, 6)) for r, v in zip(read, output[:, 0].tolist(), strict=True)]
         labels = self.manifest.labels
@@ -155,29 +144,16 @@ class Classifier:
                 for r, i, d in zip(read, nearest.tolist(), distances, strict=True)
             ]
         if self._tree:
-            return self._tree.answers(self._likeliest(read, output, top_k), output)
-        return self._likeliest(read, output, top_k)
+            return self._tree.answers(self._likeliest(encoded, output, top_k), output)
+        return self._likeliest(encoded, output, top_k)
 
-    def _likeliest(
-        self, read: list[tuple[int, bool]], output: NDArray[np.float64], top_k: int | None
-    ) -> list[Prediction]:
+    def _likeliest(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:
         if top_k == 0 and self.manifest.activation != "independent":
-            rows = zip(*self._best(encoded, output), strict=True)
-            return [Prediction(n, cut, label=labels[i], confidence=p, certain=sure) for n, cut, i, p, sure in rows]
+            return Columns.of(*encoded, output, self.manifest.threshold).predictions(self.manifest.labels)
         ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k]
         ranked = np.take_along_axis(output, ranking, axis=1).tolist()
-        found = [self._labelled(*row) for row in zip(read, ranking.tolist(), ranked, output, strict=True)]
+        found = [self._labelled(*row) for row in zip(_extents(encoded), ranking.tolist(), ranked, output, strict=True)]
         return found if top_k != 0 else [replace(prediction, scores=UNSET) for prediction in found]
-
-    def _best(self, encoded: Encoded, output: NDArray[np.float64]) -> Columns:
-        confidences = output.max(axis=1).round(6)
-        return Columns(
-            list(map(len, encoded.ids)),
-            encoded.truncated,
-            output.argmax(axis=1).tolist(),
-            confidences.tolist(),
-            (confidences >= self.manifest.threshold).tolist(),
-        )
 
     def _labelled(
         self, read: tuple[int, bool], order: list[int], ranked: list[float], output: NDArray[np.float64]
@@ -302,6 +278,11 @@ def _tree(manifest: Manifest) -> "Tree":
 def _encoded(encodings: Iterable[Encoding]) -> Encoded:
     read = list(map(_ids_of, encodings))
     return Encoded([ids for ids, _ in read], [truncated for _, truncated in read])
+
+
+def _extents(encoded: Encoded) -> list[tuple[int, bool]]:
+    """How many tokens of each text are read, and whether it has more."""
+    return list(zip(map(len, encoded.ids), encoded.truncated, strict=True))
 
 
 def _ids_of(encoding: Encoding) -> tuple[list[int], bool]:

@@ -1,6 +1,10 @@
 """What a model says of a text, and which model said it: as it goes into answers, files and metrics."""
 
+from typing import NamedTuple
+
+import numpy as np
 from msgspec import UNSET, Struct, UnsetType
+from numpy.typing import NDArray
 
 
 class Score(Struct, frozen=True):
@@ -59,6 +63,30 @@ class Prediction(Struct, frozen=True):
     def whole(self) -> tuple[str | UnsetType, float | UnsetType]:
         """The label, and how likely it is; of a path all of it, however uncertain."""
         return (self.label, self.confidence) if self.path is UNSET else (self.path[-1].label, self.path[-1].score)
+
+
+class Columns(NamedTuple):
+    """Predictions of one label a text without scores, a column each: `labels` has their places among the labels."""
+
+    tokens: list[int]
+    truncated: list[bool]
+    labels: list[int]
+    confidences: list[float]
+    certain: list[bool]
+
+    @classmethod
+    def of(
+        cls, ids: list[list[int]], truncated: list[bool], output: NDArray[np.float64], threshold: float
+    ) -> "Columns":
+        """What texts with these token ids are answered where the model says `output`, probabilities [n, labels]."""
+        confidences = output.max(axis=1).round(6)
+        certain = (confidences >= threshold).tolist()
+        return cls(list(map(len, ids)), truncated, output.argmax(axis=1).tolist(), confidences.tolist(), certain)
+
+    def predictions(self, labels: list[str]) -> list[Prediction]:
+        """The same, a text each."""
+        rows = zip(*self, strict=True)
+        return [Prediction(n, cut, label=labels[i], confidence=p, certain=sure) for n, cut, i, p, sure in rows]
 
 
 class ModelName(Struct, frozen=True):

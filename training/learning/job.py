@@ -34,8 +34,8 @@ class Family(NamedTuple):
     logits [batch, width]. Padding never changes the logits. A family that is not trained by gradient steps alone
     has a `fit` of its own, which takes a `Job` and gives a `Fitted`. `pretrained` is the encoder to start
     from, whose tokenizer is used as it is; `lengths` gives the static input lengths up to the longest, where
-    `batches.served_lengths` are too coarse. Where many texts are longer than `max_tokens`, up to `longest` are read; the
-    network itself reads `window` at once, or all of them if that is 0.
+    `batches.served_lengths` are too coarse. Where many texts are longer than `max_tokens`, up to `longest` are read;
+    the network itself reads `window` at once, or all of them if that is 0.
     `crossed` families choose their settings by cross-validation where texts are few, so that none need be held out for
     it.
     """
