@@ -1,4 +1,6 @@
-"""How much memory and time a large file takes to look at and to read: `make bench-reading MB=2000`.
+"""How much memory and time a large file takes to look at, to split and to read: `make bench-reading MB=2000`.
+
+    python -m tests.bench.reading MB [STEP ...]
 
 A CSV whose header tells nothing, of the sentences in tests/sentences.py, six to a text; each step has a process of its
 own.
@@ -14,11 +16,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.sentences import SENTENCES
-from training.data.files import ANY, read
+from training.data import streamed
+from training.data.files import ANY, Opened, read
 from training.data.formats.any_file import table_of
 from training.data.formats.columns import find
 from training.data.formats.encoding import encoding_of
-from training.data.formats.rows import silent
+from training.data.formats.rows import Missing, silent
+from training.data.read import Kind
 
 
 def columns(path: Path) -> None:
@@ -26,7 +30,19 @@ def columns(path: Path) -> None:
     find(path, table_of(path, ANY, silent), ANY, silent)
 
 
-STEPS: dict[str, Callable[[Path], object]] = {"encoding": encoding_of, "columns": columns, "texts": read}
+def split(path: Path) -> None:
+    """As `fenlei split` does, with its looks for the encoding and the columns."""
+    opened = Opened(path, ANY, Missing.STOP, silent)
+    where, _ = streamed.places(streamed.look(opened, Kind.LABEL, "bench"), Kind.LABEL, 0, Missing.STOP)
+    streamed.write(opened, where, str, path.parent)
+
+
+STEPS: dict[str, Callable[[Path], object]] = {
+    "encoding": encoding_of,
+    "columns": columns,
+    "split": split,
+    "texts": read,
+}
 
 
 def main() -> None:
@@ -36,7 +52,7 @@ def main() -> None:
         path = Path(directory, "large.csv")
         write(path, megabytes * 1_000_000)
         print(f"{megabytes} MB\n\n| step | s | MB of memory |\n|---|---:|---:|")
-        for step in STEPS:
+        for step in sys.argv[2:] or STEPS:
             with get_context("spawn").Pool(1) as pool:
                 seconds, memory = pool.apply(measured, (step, path))
             print(f"| {step} | {seconds:.1f} | {memory:.0f} |")
@@ -45,11 +61,11 @@ def main() -> None:
 def write(path: Path, size: int) -> None:
     """A file of that many bytes, or a little more."""
     chance, sentences = random.Random(0), SENTENCES["gb18030"]
+    texts = ["。".join(chance.choices(sentences, k=6)) for _ in range(5000)]
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write("a,b\n")
         for number in range(size):
-            text = "。".join(chance.choices(sentences, k=6))
-            file.write(f'"{number}。{text}",{"好评" if number % 2 else "差评"}\n')
+            file.write(f'"{number}。{texts[number % len(texts)]}",{"好评" if number % 2 else "差评"}\n')
             if number % 1000 == 0 and file.tell() > size:
                 return
 

@@ -96,7 +96,7 @@ def test_of_several_sheets_the_one_with_texts_and_labels_is_read(tmp_path: Path)
     path = book(tmp_path / "a.xlsx", [("remarks",), ("of no matter",)], [("text", "label"), *ROWS], [])
 
     assert read(path, say=said.append) == EXAMPLES
-    assert said == ["a.xlsx: the sheet 'Sheet2' is read"]
+    assert said == ["a.xlsx: the sheet 'Sheet2' is read; --sheet names another one"]
 
 
 def test_a_hidden_sheet_is_not_read(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from training.commands.options import (
     LabelColumn,
     MergeLabels,
     MissingLabels,
+    Sheet,
     TextColumn,
     columns_of,
     messages,
@@ -46,6 +47,7 @@ def audit(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     encoding: Encoding = "",
+    sheet: Sheet = "",
     missing: MissingLabels = Missing.STOP,
     merge_labels: MergeLabels = False,
     multi_label: Annotated[bool, typer.Option(help="A text may carry several labels: label|label")] = False,
@@ -61,7 +63,7 @@ def audit(
 
     _check_outputs(output, fix)
     kind = Kind.LABELS if multi_label else Kind.LABEL
-    written = columns_of(columns, text_column, label_column, encoding, multi_label)
+    written = columns_of(columns, text_column, label_column, encoding, multi_label, sheet)
     content = _read(file, written, missing, merge_labels, kind)
     with messages.status("reading") as status:
         examined = examine(content, kind, lambda told: status.update(f"{told} …"))

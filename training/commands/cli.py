@@ -13,7 +13,7 @@ from rich.table import Table
 
 from handler.errors import FenleiError
 from handler.model import bundle as bundles
-from training.commands import audit, deploying, feedback, registry, suggest
+from training.commands import audit, deploying, feedback, registry, split, suggest
 from training.commands import files as batch_commands
 from training.commands.cost import INIT_MILLISECONDS, WARM_MILLISECONDS
 from training.commands.options import (
@@ -23,6 +23,7 @@ from training.commands.options import (
     LabelColumn,
     MergeLabels,
     MissingLabels,
+    Sheet,
     TextColumn,
     columns_of,
     messages,
@@ -51,6 +52,7 @@ def classify(
     file: Annotated[Path | None, typer.Option(help="A file with the texts, of any format as for training.")] = None,
     text_column: TextColumn = None,
     encoding: Encoding = "",
+    sheet: Sheet = "",
     top_k: Annotated[int | None, typer.Option(min=1, help="Only the best k labels.")] = None,
     json: Json = False,
 ) -> None:
@@ -62,7 +64,9 @@ def classify(
         raise InputError("Give either texts or --file, and not both.")
     classifier = Classifier(bundles.load(bundle))
     if file:
-        given = [example.text for example in read(file, columns_of("", text_column, "", encoding), say=say)]
+        given = [
+            example.text for example in read(file, columns_of("", text_column, "", encoding, sheet=sheet), say=say)
+        ]
     else:
         given = texts or _standard_input()
     for number, text in enumerate(given, 1):
@@ -87,6 +91,7 @@ def evaluate(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     encoding: Encoding = "",
+    sheet: Sheet = "",
     missing: MissingLabels = Missing.STOP,
     merge_labels: MergeLabels = False,
     json: Json = False,
@@ -99,7 +104,8 @@ def evaluate(
 
     classifier = Classifier(bundles.load(bundle))
     several = classifier.manifest.activation == "independent"
-    examples = read(file, columns_of(columns, text_column, label_column, encoding, several), missing, say)
+    written = columns_of(columns, text_column, label_column, encoding, several, sheet)
+    examples = read(file, written, missing, say)
     if merge_labels:
         examples = merged_onto(examples, classifier.manifest.labels)
     evaluation = run(classifier, examples, str(file))
@@ -202,6 +208,7 @@ audit.register(app)
 batch_commands.register(app)
 deploying.register(app)
 registry.register(app)
+split.register(app)
 feedback.register(app)
 suggest.register(app)
 

@@ -19,16 +19,19 @@ ColumnNames = Annotated[
     str, typer.Option("--columns", help="Column names of files without a header, for example: label,text")
 ]
 Encoding = Annotated[str, typer.Option(help="Encoding of the files, for example gb18030; found if it is plain.")]
+Sheet = Annotated[str, typer.Option(help="Name of a workbook's sheet; found if it is plain.")]
 MissingLabels = Annotated[
     Missing, typer.Option(help="Rows without a label: stop, drop, unlabelled (learn from the texts), keep (the word).")
 ]
 MergeLabels = Annotated[bool, typer.Option("--merge-labels", help="Make labels one that likely are: Yes and yes.")]
 
 
-def columns_of(names: str, text: str | None, label: str | None, encoding: str, several: bool = False) -> Columns:
+def columns_of(
+    names: str, text: str | None, label: str | None, encoding: str, several: bool = False, sheet: str = ""
+) -> Columns:
     """What the options say of files."""
     given = tuple(name.strip() for name in names.split(",") if name.strip())
-    return Columns(text, label, given, encoding, several)
+    return Columns(text, label, given, encoding, several, sheet)
 
 
 def say(text: str) -> None:

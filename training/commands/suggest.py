@@ -11,7 +11,7 @@ import typer
 
 from handler.model import bundle as bundles
 from handler.model.bundle import Manifest
-from training.commands.options import Encoding, TextColumn, columns_of, say
+from training.commands.options import Encoding, Sheet, TextColumn, columns_of, say
 from training.data.formats.rows import Columns
 from training.data.read import SEPARATOR
 from training.errors import InputError
@@ -41,6 +41,7 @@ def suggest(
     columns: Annotated[str, typer.Option(help="Column names of labelled files without a header: label,text")] = "",
     text_column: TextColumn = None,
     encoding: Encoding = "",
+    sheet: Sheet = "",
     force: Annotated[bool, typer.Option(help="Replace the output if it is there.")] = False,
 ) -> None:
     """Choose the texts to label next: the model is unsure of them, and they are unlike each other and the labelled."""
@@ -53,8 +54,8 @@ def suggest(
         raise InputError(f"{output} exists already; choose another --output, or give --force to replace it.")
     found = bundles.load(bundle)
     _check_suits(bundle, found.manifest)
-    known = _texts(labelled or [], columns_of(columns, text_column, "", encoding))
-    given = _texts([file], columns_of("", text_column, "", encoding))
+    known = _texts(labelled or [], columns_of(columns, text_column, "", encoding, sheet=sheet))
+    given = _texts([file], columns_of("", text_column, "", encoding, sheet=sheet))
     texts = [text for key, text in given.items() if key not in known]
     if count > len(texts):
         raise InputError(

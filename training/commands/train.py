@@ -15,6 +15,7 @@ from training.commands.options import (
     LabelColumn,
     MergeLabels,
     MissingLabels,
+    Sheet,
     TextColumn,
     columns_of,
     messages,
@@ -40,6 +41,7 @@ def train(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     encoding: Encoding = "",
+    sheet: Sheet = "",
     missing: MissingLabels = Missing.STOP,
     merge_labels: MergeLabels = False,
     family: Annotated[str, typer.Option(help="Model family, or auto; hybrid (or cluster, encoder) if not given.")] = "",
@@ -110,7 +112,7 @@ def train(
     from training.options import Model, Options, Texts, make_plan
     from training.texts import read_data
 
-    written = columns_of(columns, text_column, label_column, encoding, multi_label)
+    written = columns_of(columns, text_column, label_column, encoding, multi_label, sheet)
     options = Options(
         texts=Texts(file, dataset, dev, test, unlabelled, written, missing, merge_labels, strict),
         model=Model(family, tokenizer, checkpoint, tune, epochs, layers, pieces, max_tokens, max_megabytes),

@@ -62,7 +62,7 @@ def as_json_lines(path: Path, columns: Columns, text: str, identity: str, say: S
     found = find(path, table, columns._replace(text=wanted), say)
 
     def encoded() -> Iterator[bytes]:
-        for _, row in found.rows:
+        for _, row in found.rows():
             value = row.get(found.text)
             told = "" if value is None else str(value) if isinstance(value, int | float) else value
             line = {text: told} | ({identity: simple(row[identity])} if identity in row else {})

@@ -1,13 +1,13 @@
 """Files of labelled texts, of any format in formats/."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from training.data.formats.any_file import table_of
 from training.data.formats.columns import find
-from training.data.formats.rows import Columns, Missing, Say, Table, place, silent, text_of
+from training.data.formats.rows import Columns, Missing, Say, place, silent, text_of
 from training.data.labels import flagged, is_nothing, label_of
 from training.data.read import Example, squeeze
 from training.errors import InputError
@@ -30,41 +30,59 @@ def read(path: Path, columns: Columns = ANY, missing: Missing = Missing.STOP, sa
 
 def read_content(path: Path, columns: Columns = ANY, missing: Missing = Missing.STOP, say: Say = silent) -> Content:
     """The examples of a file, and what else it holds. Raises InputError that names the file and the line."""
-    table = table_of(path, columns, say)
-    found = find(path, table, columns, say)
+    opened = Opened(path, columns, missing, say)
     examples: list[Example] = []
     without: list[Example] = []
-    seen: dict[str, str] = {}
-    for number, row in found.rows:
-        where = place(path, table, number)
-        text = squeeze(text_of(where, row, found.text))
-        label = _label(where, row, found.labels, columns.several)
-        lacks = label is None or (is_nothing(label) and missing is not Missing.KEEP)
-        kept = seen.setdefault(label or "", label or "")  # one string for all texts of a label
-        (without if lacks else examples).append(Example(text, kept, number))
-    if without and missing in (Missing.STOP, Missing.KEEP):
-        raise InputError(_stopped(path, table, without, len(examples) + len(without)))
-    if without:
-        say(f"{path.name}: {len(without):,} rows have no label ({_spellings(without)}): {missing.said}")
-    if not examples:
-        raise InputError(f"{path} holds no labelled texts; give a file with the columns text and label.")
-    return Content(examples, without if missing is Missing.UNLABELLED else [], found.text if found.names else "text")
+    for example, lacks in opened.rows():
+        if not lacks:
+            examples.append(example)
+        elif missing is Missing.UNLABELLED:
+            without.append(example)
+    return Content(examples, without, opened.text_column)
+
+
+class Opened:
+    """A file whose columns are found: its rows can be read in a stream, and again."""
+
+    def __init__(self, path: Path, columns: Columns, missing: Missing, say: Say) -> None:
+        self._path, self._columns, self._missing, self._say = path, columns, missing, say
+        self._table = table_of(path, columns, say)
+        self._found = find(path, self._table, columns, say)
+        self.text_column = self._found.text if self._found.names else "text"
+
+    def rows(self) -> Iterator[tuple[Example, bool]]:
+        """Each example, and whether it has no label. Raises InputError that names the line, in the end for labels."""
+        seen: dict[str, str] = {}
+        count, first, spellings = 0, 0, Counter[str]()
+        for number, row in self._found.rows():
+            where = place(self._path, self._table, number)
+            text = squeeze(text_of(where, row, self._found.text))
+            label = _label(where, row, self._found.labels, self._columns.several)
+            lacks = label is None or (is_nothing(label) and self._missing is not Missing.KEEP)
+            kept = seen.setdefault(label or "", label or "")  # one string for all texts of a label
+            count += 1
+            if lacks:
+                first = first or number
+                spellings[kept] += 1
+            yield Example(text, kept, number), lacks
+        self._tell(count, first, spellings)
+
+    def _tell(self, count: int, first: int, spellings: Counter[str]) -> None:
+        lacking = spellings.total()
+        told = ", ".join(f"{spelling or 'empty'} {times:,} times" for spelling, times in spellings.most_common(5))
+        if lacking and self._missing in (Missing.STOP, Missing.KEEP):
+            raise InputError(
+                f"{place(self._path, self._table, first)} has no label, as {lacking:,} of {count:,} rows ({told}): "
+                "leave them out with --missing drop, learn from their texts with --missing unlabelled, or take a word "
+                "that stands there as a label with --missing keep."
+            )
+        if lacking:
+            self._say(f"{self._path.name}: {lacking:,} rows have no label ({told}): {self._missing.said}")
+        if lacking == count:
+            raise InputError(f"{self._path} holds no labelled texts; give a file with the columns text and label.")
 
 
 def _label(where: str, row: Mapping[str, object], columns: Sequence[str], several: bool) -> str | None:
     if not columns:
         return ""
     return flagged(where, row, columns, several) if len(columns) > 1 else label_of(where, row.get(columns[0]), several)
-
-
-def _stopped(path: Path, table: Table, without: Sequence[Example], rows: int) -> str:
-    return (
-        f"{place(path, table, without[0].line)} has no label, as {len(without):,} of {rows:,} rows "
-        f"({_spellings(without)}): leave them out with --missing drop, learn from their texts with --missing "
-        "unlabelled, or take a word that stands there as a label with --missing keep."
-    )
-
-
-def _spellings(without: Sequence[Example]) -> str:
-    counts = Counter(example.label for example in without)
-    return ", ".join(f"{spelling or 'empty'} {count:,} times" for spelling, count in counts.most_common(5))

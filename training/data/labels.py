@@ -4,7 +4,7 @@ import json
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from training.data.formats.look import FLAGS
 from training.data.formats.rows import checked
@@ -105,23 +105,27 @@ def say_alike(group: Sequence[str]) -> str:
 
 def check_looks(examples: Sequence[Example], kind: Kind, source: str) -> None:
     """Raises InputError for what is likely the wrong column: labels that are ids, texts that are all alike."""
-    if len(examples) < FEWEST_ROWS:
+    labels = kind.labels_of(examples) if kind is Kind.LABEL else []
+    check_looks_of({example.text for example in examples}, labels, len(examples), source)
+
+
+def check_looks_of(texts: Collection[str], labels: Sequence[str], rows: int, source: str) -> None:
+    """The same of so many rows, with these labels, of which a few different texts are enough."""
+    if rows < FEWEST_ROWS:
         return
-    texts = {example.text for example in examples}
     if len(texts) <= MOST_ALIKE:
         raise InputError(
-            f"{source}: the {len(examples):,} texts are all alike ({', '.join(map(repr, sorted(texts)))[:100]}); is "
+            f"{source}: the {rows:,} texts are all alike ({', '.join(map(repr, sorted(texts)))[:100]}); is "
             "that the right column? Another one is named with --text-column."
         )
-    labels = kind.labels_of(examples) if kind is Kind.LABEL else []
     if len(labels) > MOST_LABELS:
         raise InputError(
             f"{source}: {len(labels):,} different labels (such as {labels[0][:50]!r}) are more than {MOST_LABELS:,}, "
             "the most that a model is made for; name another column with --label-column, or make groups of them."
         )
-    if len(labels) > len(examples) / 2:
+    if len(labels) > rows / 2:
         raise InputError(
-            f"{source}: {len(examples):,} rows have {len(labels):,} different labels (such as {labels[0][:50]!r}), "
+            f"{source}: {rows:,} rows have {len(labels):,} different labels (such as {labels[0][:50]!r}), "
             "which looks like an id; name another column with --label-column."
         )
 

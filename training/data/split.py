@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.data.numbers import Usual, mean_number, numbers
 from training.data.read import Example, Kind
@@ -121,9 +122,9 @@ def make_splits(
         if given is None and (kind is Kind.NOTHING or (name == "dev" and len(kept) < few)):
             held[name] = []
         elif given is None:
-            taken = _hold_out(kept, share, kind, generator)
-            held[name] = [example for i, example in enumerate(kept) if i in taken]
-            kept = [example for i, example in enumerate(kept) if i not in taken]
+            taken = hold_out(*numbered(kept, kind), share, generator)
+            held[name] = [example for example, out in zip(kept, taken, strict=True) if out]
+            kept = [example for example, out in zip(kept, taken, strict=True) if not out]
         else:
             held[name] = [example._replace(label=kind.canonical(example.label)) for example in given]
     labels = kind.labels_of(kept)
@@ -158,19 +159,36 @@ def _settle(rows: list[Example], cleaning: Cleaning) -> list[Example]:
     return cleaning.usual.bring_near(rows)
 
 
-def _hold_out(examples: Sequence[Example], share: float, kind: Kind, generator: np.random.Generator) -> set[int]:
+def numbered(examples: Sequence[Example], kind: Kind) -> tuple[NDArray[np.int32], list[list[str]]]:
+    """By number, which of the sets of labels each example has, and these sets."""
+    numbers_of: dict[str, int] = {}
+    labels = (example.label if kind.named else "" for example in examples)
+    codes = np.fromiter((numbers_of.setdefault(label, len(numbers_of)) for label in labels), np.int32, len(examples))
+    return codes, [kind.split(label) if kind.named else [label] for label in numbers_of]
+
+
+def hold_out(
+    codes: NDArray[np.int32], sets: Sequence[Sequence[str]], share: float, generator: np.random.Generator
+) -> NDArray[np.bool_]:
     """Chooses the same share of each label, rounded to the nearest; none loses its last example.
 
     A text with several labels counts for the rarest of them, since few texts with all of the same labels may be there.
+    Texts are told by the numbers of their sets of labels [n]; gives whether each is held out [n].
     """
-    carried = [kind.split(example.label) if kind.named else [""] for example in examples]
-    left = Counter(label for labels in carried for label in labels)
-    strata = [min(labels, key=lambda label: (left[label], label), default="") for labels in carried]
-    quota = {stratum: round(count * share) for stratum, count in Counter(strata).items()}
-    taken = set()
-    for i in generator.permutation(len(strata)).tolist():
-        if quota[strata[i]] > 0 and all(left[label] > 1 for label in carried[i]):
-            quota[strata[i]] -= 1
-            left.subtract(carried[i])
-            taken.add(i)
+    counts = np.bincount(codes, minlength=len(sets)).tolist()
+    left = Counter[str]()
+    for labels, count in zip(sets, counts, strict=True):
+        left.update(dict.fromkeys(labels, count))
+    strata = [min(labels, key=lambda label: (left[label], label), default="") for labels in sets]
+    quota = Counter[str]()
+    for stratum, count in zip(strata, counts, strict=True):
+        quota[stratum] += count
+    quota = Counter({stratum: round(count * share) for stratum, count in quota.items()})
+    taken = np.zeros(len(codes), np.bool_)
+    for i in generator.permutation(len(codes)):
+        labels, stratum = sets[codes[i]], strata[codes[i]]
+        if quota[stratum] > 0 and all(left[label] > 1 for label in labels):
+            quota[stratum] -= 1
+            left.subtract(labels)
+            taken[i] = True
     return taken

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from training.data.formats.calamine import read_calamine
 from training.data.formats.fasttext import read_txt
 from training.data.formats.folder import read_folder
 from training.data.formats.json_records import read_json
@@ -22,6 +23,8 @@ READERS: dict[str, Callable[[Path, Columns, Say], Table]] = {
     ".manifest": read_json,
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
+    ".xls": read_calamine,
+    ".ods": read_calamine,
     ".parquet": read_parquet,
     ".arrow": read_parquet,
     ".feather": read_parquet,

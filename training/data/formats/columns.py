@@ -1,7 +1,7 @@
 """Which columns hold the texts and the labels: those that are named, or else those that plainly do."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -13,23 +13,23 @@ from training.errors import InputError
 
 
 class Found(NamedTuple):
-    """The column with the texts, those with labels (several are of 0 and 1), and the rows they stand in.
+    """The column with the texts, those with labels (several are of 0 and 1), and the rows they stand in, to call again.
 
     Where there is no header, the values of the first row are what tells the columns apart, and no `names`.
     """
 
     text: str
     labels: tuple[str, ...]
-    rows: Iterator[Row]
+    rows: Callable[[], Iterator[Row]]
     names: bool = True
 
 
 def find(path: Path, table: Table, columns: Columns, say: Say) -> Found:
     """Finds what is not named, and says so unless it has its usual name. Raises InputError if nothing is plain."""
     if not table.names:
-        return Found(columns.text or "text", (), iter(()))
+        return Found(columns.text or "text", (), lambda: iter(()))
     if table.nothing_to_find:
-        return Found(table.names[0], () if columns.label == "" else table.names[1:2], table.rows())
+        return Found(table.names[0], () if columns.label == "" else table.names[1:2], table.rows)
     names = tuple(dict.fromkeys(table.names))
     text = _named(path, table, columns.text) if columns.text else called(names, "text", TEXTS)
     labels = _named_labels(path, table, columns)
@@ -46,10 +46,11 @@ def find(path: Path, table: Table, columns: Columns, say: Say) -> Found:
             raise InputError(f"{path}: the column {name!r} stands twice; give one of them another name.")
     if may_be_data:
         say(f"{path.name} has no header: {_option(table, text, labels[0])} names its columns")
-        return Found(text, labels, chain([(1, {name: name for name in names})], table.rows()), names=False)
+        first: Row = (1, {name: name for name in names})
+        return Found(text, labels, lambda: chain([first], table.rows()), names=False)
     if (columns.text is None and text != "text") or (columns.label is None and labels != ("label",)):
         say(f"{path.name}: {_told(text, labels)}")
-    return Found(text, labels, table.rows())
+    return Found(text, labels, table.rows)
 
 
 def _named(path: Path, table: Table, name: str) -> str:

@@ -36,7 +36,7 @@ class Columns(NamedTuple):
 
     `text` and `label` name columns: None is to be found, and an empty label is none; a label of several names, with
     commas between, stands for columns of 0 and 1. `names` are those of a table that has no header. With `several`,
-    texts may carry more labels than one.
+    texts may carry more labels than one. `sheet` is that of a workbook.
     """
 
     text: str | None = None
@@ -44,6 +44,7 @@ class Columns(NamedTuple):
     names: tuple[str, ...] = ()
     encoding: str = ""
     several: bool = False
+    sheet: str = ""
 
 
 class Table(NamedTuple):

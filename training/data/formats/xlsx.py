@@ -9,52 +9,32 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.data.formats.names import LABELS, TEXTS, called, check_no_header
 from training.data.formats.packed import first_line, opened
 from training.data.formats.rows import Columns, Row, Say, Table, simple
+from training.data.formats.sheets import COMPOUND, check_packed, header, table_of_sheet
 from training.errors import InputError
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
 
-# What an .xls begins with, and so does an .xlsx with a password.
-COMPOUND = bytes.fromhex("d0cf11e0")
-# A sheet unpacks to 10 or 20 times its size; so many bytes, and so many times as much, are made to do harm.
-BOMB_BYTES, BOMB_TIMES = 1 << 28, 100
 DAMAGED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError, EOFError)
 
 
 def read_xlsx(path: Path, columns: Columns, say: Say) -> Table:
-    """The only sheet that holds anything, or that has columns with the usual names. Raises InputError."""
+    """The sheet that is named, or the only one that can be meant. Raises InputError."""
     if find_spec("openpyxl") is None:
         raise InputError(f"{path} is read with openpyxl, which is not installed; install it with: pip install openpyxl")
     _check(path)
-    headers = _headers(path)
-    sheet = _sheet(path, headers, columns)
-    if len(headers) > 1:
-        say(f"{path.name}: the sheet {sheet!r} is read")
-    first = headers.get(sheet, ())
-    check_no_header(path, first, columns)
-    names = columns.names or first
-    return Table(names, partial(_rows, path, sheet, columns.names), "row", may_be_data=not columns.names)
+    return table_of_sheet(path, _headers(path, hidden=bool(columns.sheet)), partial(_rows, path), columns, say)
 
 
 def _check(path: Path) -> None:
     with opened(path) as file:
-        if file.read(4) == COMPOUND:
+        if file.read(len(COMPOUND)) == COMPOUND:
             raise InputError(
-                f"{path} has a password, or is an .xls of before 2007; save it as .xlsx without a password, or as .csv."
+                f"{path} has a password, or is an .xls of before 2007; save it without a password, or name it .xls."
             )
-        try:
-            entries = zipfile.ZipFile(file).infolist()
-        except zipfile.BadZipFile:
-            raise InputError(f"{path} is no .xlsx file, whatever its name says; rename or convert it.") from None
-    size = sum(entry.file_size for entry in entries)
-    if size > BOMB_BYTES and size > BOMB_TIMES * sum(entry.compress_size for entry in entries):
-        raise InputError(
-            f"{path} would unpack to {size:,} bytes, over {BOMB_TIMES} times its size, as if made to fill the memory; "
-            "save it as .csv if it is yours."
-        )
+        check_packed(path, file, ".xlsx")
 
 
 @contextmanager
@@ -74,32 +54,15 @@ def _workbook(path: Path, data_only: bool = True) -> Iterator["Workbook"]:
             ) from None
 
 
-def _headers(path: Path) -> dict[str, tuple[str, ...]]:
-    """The first row of each sheet that holds anything and is not hidden."""
+def _headers(path: Path, hidden: bool) -> dict[str, tuple[str, ...]]:
+    """The first row of each sheet that holds anything; of those that are hidden only if that is wanted."""
     found = {}
     with _workbook(path) as book:
         for sheet in book.worksheets:
-            row = next((cells for _, cells in _filled(sheet)), None) if sheet.sheet_state == "visible" else None
-            if row:
-                found[sheet.title] = tuple("" if cell is None else str(cell).strip() for cell in row)
+            shown = hidden or sheet.sheet_state == "visible"
+            if row := next((cells for _, cells in _filled(sheet)), None) if shown else None:
+                found[sheet.title] = header(row)
     return found
-
-
-def _sheet(path: Path, headers: dict[str, tuple[str, ...]], columns: Columns) -> str:
-    if len(headers) < 2:
-        return next(iter(headers), "")
-    named = [
-        sheet
-        for sheet, names in headers.items()
-        if (columns.text in names if columns.text else called(names, "text", TEXTS))
-        and (columns.label == "" or (columns.label in names if columns.label else called(names, "label", LABELS)))
-    ]
-    if len(named) != 1:
-        raise InputError(
-            f"{path} has {len(headers)} sheets ({', '.join(headers)[:200]}), and which holds the texts is not plain; "
-            "leave one in it, or save that one as .csv."
-        )
-    return named[0]
 
 
 def _filled(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
@@ -115,7 +78,7 @@ def _rows(path: Path, title: str, given: tuple[str, ...]) -> Iterator[Row]:
         return
     with _workbook(path) as book:
         rows = _filled(book[title])
-        names = list(given) or ["" if cell is None else str(cell).strip() for cell in next(rows)[1]]
+        names = given or header(next(rows)[1])
         looked = False
         for number, cells in rows:
             row = {name: simple(cell) for name, cell in zip(names, cells, strict=False) if name}
@@ -125,7 +88,7 @@ def _rows(path: Path, title: str, given: tuple[str, ...]) -> Iterator[Row]:
             yield number, dict.fromkeys(filter(None, names)) | row
 
 
-def _check_formulas(path: Path, title: str, number: int, names: list[str]) -> None:
+def _check_formulas(path: Path, title: str, number: int, names: tuple[str, ...]) -> None:
     """Raises InputError if what is empty in a row is a formula whose value was not stored."""
     with _workbook(path, data_only=False) as formulas, _workbook(path) as values:
         pair = (next(book[title].iter_rows(number, number, values_only=True)) for book in (formulas, values))
