@@ -1,11 +1,14 @@
 """The n-gram dictionary: exact. That the graph finds the same is in tests/training/test_layers.py."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.learning import ngrams
 from training.learning.ngrams import NgramDictionary, learn, pad
 from training.learning.perfect_hash import EMPTY
+from training.learning.wide import featurize
 
 texts = st.lists(st.lists(st.integers(1, 6), max_size=8), min_size=1, max_size=20)
 
@@ -43,6 +46,25 @@ def test_document_frequency_counts_texts(rows: list[list[int]], orders: int) -> 
 
     for row in range(1, dictionary.rows):
         assert dictionary.document_frequency[row] == sum(row in text for text in rows_found)
+
+
+@given(texts, st.integers(2, 4), st.integers(1, 2), st.integers(1, 40))
+def test_some_texts_at_a_time_give_the_same_as_all_at_once(
+    rows: list[list[int]], orders: int, least: int, places: int
+) -> None:
+    ids = pad(rows, 8)
+    dictionary = learn(ids, 7, orders, 12, least)
+    features = featurize(dictionary, ids, len(ids))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ngrams, "PLACES_AT_ONCE", places)
+        by_block = learn(ids, 7, orders, 12, least)
+        assert np.array_equal(featurize(by_block, ids, len(ids)).matrix.toarray(), features.matrix.toarray())
+
+    assert np.array_equal(by_block.document_frequency, dictionary.document_frequency)
+    assert len(by_block.levels) == len(dictionary.levels)
+    for one, other in zip(by_block.levels, dictionary.levels, strict=True):
+        assert np.array_equal(one.keys, other.keys)
 
 
 def test_over_the_limit_the_most_frequent_are_kept() -> None:

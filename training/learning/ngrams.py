@@ -6,8 +6,8 @@ Association Rules"): an n-gram can be kept only if its prefix was. Each level is
 n-gram's place is its slot there: the graph finds it in a fixed number of steps, however many there are.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from training.learning.perfect_hash import EMPTY, LARGEST_GAP, Ids, PerfectHash, arrange
 
 INT32_MAX = 2**31 - 1
+# Each takes some dozen bytes while it is looked at.
+PLACES_AT_ONCE = 1 << 22
 
 
 class NgramDictionary(NamedTuple):
@@ -49,11 +51,11 @@ class NgramDictionary(NamedTuple):
 
         This is what the graph computes (`layers.NgramLookup`), in NumPy.
         """
-        found = [ids.astype(np.int64)]
+        found = [ids.astype(np.int32)]
         for order, level in enumerate(self.levels, 2):
             candidates, present = _candidates(ids, found[-1], order, self.vocabulary)
-            found.append(np.where(present, level.find(candidates), 0))
-        return np.stack(found, axis=1).astype(np.int32)
+            found.append(_found(level, candidates, present))
+        return np.stack(found, axis=1)
 
     def rows_of(self, places: Ids) -> Ids:
         """Places [n, levels, length] -> rows of the dictionary, 0 for none."""
@@ -66,14 +68,14 @@ def learn(ids: Ids, vocabulary: int, orders: int, most: int, least_texts: int) -
 
     Over that number, the most frequent of the last level that fits are kept. `ids` is [n, length].
     """
-    texts = np.broadcast_to(np.arange(len(ids))[:, None], ids.shape)
-    frequency = [_document_frequency(texts, ids.astype(np.int64), ids > 0, np.arange(vocabulary))]
+    blocks = list(some_at_once(ids))
+    tokens, counts = _document_frequency((ids[block], ids[block] > 0) for block in blocks)
+    frequency = [np.zeros(vocabulary, np.int64)]
+    frequency[0][tokens] = counts
     levels: list[PerfectHash] = []
-    places, rows = ids.astype(np.int64), vocabulary
+    places, rows = ids, vocabulary
     for order in range(2, orders + 1):
-        candidates, present = _candidates(ids, places, order, vocabulary)
-        keys = np.unique(candidates[present])
-        counts = _document_frequency(texts, candidates, present, keys)
+        keys, counts = _document_frequency(_candidates(ids[b], places[b], order, vocabulary) for b in blocks)
         kept = np.flatnonzero(counts >= least_texts)
         # The next level's keys must fit int32 too.
         room = min(most - rows, INT32_MAX // vocabulary - 1 - LARGEST_GAP)
@@ -85,7 +87,8 @@ def learn(ids: Ids, vocabulary: int, orders: int, most: int, least_texts: int) -
         slots = levels[-1].keys
         frequency.append(np.where(slots == EMPTY, 0, counts[np.searchsorted(keys, slots)]))
         rows += len(kept)
-        places = np.where(present, levels[-1].find(candidates), 0)
+        found = [_found(levels[-1], *_candidates(ids[b], places[b], order, vocabulary)) for b in blocks]
+        places = np.concatenate(found)
     return NgramDictionary(vocabulary, tuple(levels), np.concatenate(frequency))
 
 
@@ -97,21 +100,34 @@ def pad(ids: Sequence[Sequence[int]], length: int) -> Ids:
     return padded
 
 
-def _candidates(
-    ids: Ids, places: NDArray[np.int64], order: int, vocabulary: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def some_at_once(ids: Ids) -> Iterator[slice]:
+    """Rows of token ids [n, length], some at a time: of a million texts, numbers about each place take gigabytes."""
+    texts = max(1, PLACES_AT_ONCE // max(1, ids.shape[1]))
+    return (slice(first, first + texts) for first in range(0, max(1, len(ids)), texts))
+
+
+def _found(level: PerfectHash, candidates: NDArray[np.int64], present: NDArray[np.bool_]) -> Ids:
+    return np.where(present, level.find(candidates), 0).astype(np.int32)
+
+
+def _candidates(ids: Ids, places: Ids, order: int, vocabulary: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The key of the n-gram that starts at each position, and whether its prefix is known and its end is there."""
     last = np.zeros(ids.shape, np.int64)
     last[:, : ids.shape[1] - order + 1] = ids[:, order - 1 :]
-    return places * vocabulary + last, (places > 0) & (last > 0)
+    return places.astype(np.int64) * vocabulary + last, (places > 0) & (last > 0)
 
 
 def _document_frequency(
-    texts: NDArray[np.int64], candidates: NDArray[np.int64], present: NDArray[np.bool_], keys: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """In how many texts each of the sorted keys stands."""
-    if not len(keys):
-        return np.zeros(0, np.int64)
-    index = np.searchsorted(keys, candidates[present])
-    pairs = np.unique(texts[present] * len(keys) + index)
-    return np.bincount(pairs % len(keys), minlength=len(keys))
+    blocks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The keys that are present, sorted, and in how many texts each stands, from keys of texts [n, length] by block."""
+    found = []
+    for candidates, present in blocks:
+        keys, index = np.unique(candidates[present], return_inverse=True)
+        pairs = np.unique(np.nonzero(present)[0] * len(keys) + index)
+        found.append((keys.astype(np.int64), np.bincount(pairs % max(1, len(keys)), minlength=len(keys))))
+    if len(found) == 1:
+        return found[0]
+    keys, index = np.unique(np.concatenate([keys for keys, _ in found]), return_inverse=True)
+    counts = np.bincount(index, np.concatenate([counts for _, counts in found]), minlength=len(keys))
+    return keys, counts.astype(np.int64)

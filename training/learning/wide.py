@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.learning.dual import dual_weights
-from training.learning.ngrams import NgramDictionary
+from training.learning.ngrams import NgramDictionary, some_at_once
 from training.learning.perfect_hash import Ids
 
 NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
@@ -52,14 +52,18 @@ def featurize(dictionary: NgramDictionary, ids: Ids, texts_trained_on: int) -> F
     smoothed = (1 + texts_trained_on) / (1 + dictionary.document_frequency)
     inverse = np.log(smoothed) + 1.0
     inverse[dictionary.empty] = 0.0
-    flat = dictionary.rows_of(dictionary.places(ids)).reshape(len(ids), ids.shape[1] * (1 + len(dictionary.levels)))
-    text, position = np.nonzero(flat)
-    columns = flat[text, position]
-    # The length is over occurrences, not distinct n-grams: the graph then needs no de-duplication.
-    squares = np.bincount(text, inverse[columns] ** 2, minlength=len(ids))
-    values = inverse[columns] / np.sqrt(np.maximum(squares, 1e-12))[text]
-    matrix = sparse.csr_matrix((values, (text, columns)), shape=(len(ids), dictionary.rows))
-    return Features(matrix, inverse)
+
+    def rows_of(ids: Ids) -> Any:
+        flat = dictionary.rows_of(dictionary.places(ids)).reshape(len(ids), ids.shape[1] * (1 + len(dictionary.levels)))
+        text, position = np.nonzero(flat)
+        columns = flat[text, position]
+        # The length is over occurrences, not distinct n-grams: the graph then needs no de-duplication.
+        squares = np.bincount(text, inverse[columns] ** 2, minlength=len(ids))
+        values = inverse[columns] / np.sqrt(np.maximum(squares, 1e-12))[text]
+        return sparse.csr_matrix((values, (text, columns)), shape=(len(ids), dictionary.rows))
+
+    blocks = [rows_of(ids[block]) for block in some_at_once(ids)]
+    return Features(blocks[0] if len(blocks) == 1 else sparse.vstack(blocks, "csr"), inverse)
 
 
 def fit_wide(
