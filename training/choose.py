@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from handler.model.activation import activate
 from training.data.read import Example, squeeze
 from training.data.split import Splits
 from training.errors import InputError
 from training.learning.batches import predict
 from training.learning.calibrate import temperature
+from training.learning.folds import resampled_error
 from training.learning.job import Family
 from training.learning.plan import Plan, Progress
 from training.train import Learned, learn
 
-RESAMPLES = 100
 # Pseudo-labels are taken from answers at least so confident.
 CONFIDENT = 0.95
 
@@ -75,18 +73,8 @@ def name_of(learned: Learned) -> str:
 
 
 def error_of_difference(one: Learned, other: Learned) -> float:
-    """The standard error of the difference of two scores on the same texts.
-
-    By resampling the texts, the same for both, since both find the same texts hard: Efron 1979, "Bootstrap Methods:
-    Another Look at the Jackknife".
-    """
-    targets, generator = one.unseen.targets, np.random.default_rng(0)
-    differences = []
-    for _ in range(RESAMPLES):
-        rows = generator.integers(0, len(targets), len(targets))
-        scores = [learned.task.score(learned.unseen.logits[rows], targets[rows]) for learned in (one, other)]
-        differences.append(scores[0] - scores[1])
-    return float(np.std(differences))
+    """The standard error of the difference of two scores on the same texts."""
+    return resampled_error(one.task.score, one.unseen.logits, other.unseen.logits, one.unseen.targets)
 
 
 def parameters(learned: Learned) -> int:

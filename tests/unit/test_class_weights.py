@@ -49,3 +49,20 @@ def test_rare_labels_weigh_more_where_that_finds_them_better() -> None:
     assert (plain.setting.balanced, weighed.setting.balanced) == (False, True)
     rare = plain.crossed.targets == 1
     assert (forced.crossed.logits - plain.crossed.logits)[rare].mean() > 0
+
+
+@pytest.mark.parametrize(("doubtful", "balanced"), [(0, True), (60, False)])
+def test_with_development_texts_rare_labels_weigh_more_unless_that_is_worse_beyond_chance(
+    doubtful: int, balanced: bool
+) -> None:
+    """Token 45 stands in the ten rare texts and in thirty of the others."""
+    generator, given = np.random.default_rng(1), job("auto")
+    for row in given.train.ids[:40]:
+        row[0] = 45
+    ids = [[int(token) for token in generator.integers(1, 40, 6)] for _ in range(100)]
+    for row in ids[:doubtful]:
+        row[0] = 45
+
+    part = chosen_part(given._replace(dev=Encoded(ids, np.zeros(100, np.int64))), 10**6)
+
+    assert part.setting.balanced == balanced

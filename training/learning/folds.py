@@ -3,7 +3,7 @@
 Source: Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions".
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ FEW_TEXTS = 2000
 FOLDS = 5
 # Of what takes longer to train than n-grams.
 TIMES_MORE = 3
+RESAMPLES = 100
 
 Floats = NDArray[np.floating[Any]]
 
@@ -78,6 +79,19 @@ def out_of_fold(job: Job, fitted: Fitted) -> OutOfFold:
 def standard_error(values: Floats) -> float:
     """Of the mean of n values, one a text."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def resampled_error(score: Callable[[Any, Any], float], one: Floats, other: Floats, targets: NDArray[Any]) -> float:
+    """The standard error of the difference of two scores of logits [n, width], on the same texts.
+
+    By resampling the texts, the same for both, since both find the same texts hard: Efron 1979, "Bootstrap Methods:
+    Another Look at the Jackknife".
+    """
+    generator, differences = np.random.default_rng(0), []
+    for _ in range(RESAMPLES):
+        rows = generator.integers(0, len(targets), len(targets))
+        differences.append(score(one[rows], targets[rows]) - score(other[rows], targets[rows]))
+    return float(np.std(differences))
 
 
 def _some(texts: Encoded, rows: NDArray[np.int64]) -> Encoded:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.tokenizer import LETTERS
-from training.learning.folds import crossed, few, folds, standard_error
+from training.learning.folds import crossed, few, folds, resampled_error, standard_error
 from training.learning.job import Encoded, Job, OutOfFold
 from training.learning.ngrams import NgramDictionary, learn, pad
 from training.learning.wide import MANY_LABELS, Features, Floats, Wide, featurize, fit_wide, score_wide
@@ -60,9 +60,10 @@ class Texts(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """Weights that were fitted with a setting, and their score on the development texts."""
+    """Weights that were fitted with a setting, what they say of the development texts, and how good that is."""
 
     score: float
+    logits: NDArray[np.float32]
     setting: Setting
     texts: Texts
     wide: Wide
@@ -130,7 +131,7 @@ def cross(job: Job, most: int, settings: Sequence[Setting]) -> dict[Setting, NDA
 
 
 def choose_on_dev(job: Job, most: int) -> Tried:
-    """What scores best on the development texts."""
+    """What scores best on the development texts; of skewed labels, balanced unless that is worse beyond chance."""
     if few(job):
         tried = []
         for settings in _alike(of_few(job)):
@@ -143,10 +144,22 @@ def choose_on_dev(job: Job, most: int) -> Tried:
         usual = max(tried, key=lambda one: one.score).setting
         if not many_labels:
             tried += _try(job, texts, [usual._replace(naive_bayes_share=share) for share in SHARES[1:]])
+    best = max(tried, key=lambda one: one.score)
     if job.task.weighs(job.train.targets):
-        best = max(tried, key=lambda one: one.score)
-        tried += _try(job, best.texts, [best.setting._replace(balanced=True)])
-    return max(tried, key=lambda one: one.score)
+        return _balanced(job, best)
+    return best
+
+
+def _balanced(job: Job, plain: Tried) -> Tried:
+    """The same with each label counting the same, or as it was if that is better by over a standard error.
+
+    Of a rare label a dozen texts are held out, and these alone are chance. Of hundreds of labels it has to be no worse:
+    texts of the rarest would count for all.
+    """
+    (balanced,) = _try(job, plain.texts, [plain.setting._replace(balanced=True)])
+    few_labels = job.spec.width < MANY_LABELS
+    error = resampled_error(job.task.score, plain.logits, balanced.logits, job.dev.targets) if few_labels else 0.0
+    return plain if plain.score - balanced.score > error else balanced
 
 
 def of_few(job: Job) -> list[Setting]:
@@ -164,7 +177,7 @@ def _try(job: Job, texts: Texts, settings: Sequence[Setting]) -> list[Tried]:
     def one(setting: Setting) -> Tried:
         wide = _fit(job, texts.train, setting)
         logits = score_wide(texts.others, wide).astype(np.float32)
-        return Tried(job.task.score(logits, job.dev.targets), setting, texts, wide)
+        return Tried(job.task.score(logits, job.dev.targets), logits, setting, texts, wide)
 
     # Two, since each takes the memory of the weights several times; weights for hundreds of labels take enough.
     with ThreadPoolExecutor(2 if job.spec.width < MANY_LABELS else 1) as pool:
