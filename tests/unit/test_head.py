@@ -12,7 +12,7 @@ from scipy.special import expit, log_softmax
 from training.data.read import Example
 from training.families import get_family
 from training.families.encoder import credit
-from training.learning.chosen_head import choose, head_of, surely_best
+from training.learning.chosen_head import COSTS, choose, head_of, surely_best
 from training.learning.head import fit_head
 from training.learning.job import Controls, Encoded, Job, Spec
 from training.learning.tasks import Classify, Regress
@@ -140,7 +140,7 @@ def test_n_grams_weigh_what_they_help(dev: int) -> None:
 
 
 def test_of_too_few_texts_nothing_is_chosen() -> None:
-    assert choose(job(4), telling, None, CREDIT) == (1.0, 0.0, None)
+    assert choose(job(4), telling, None, CREDIT) == (COSTS[0], 0.0, None)
 
 
 def test_what_is_better_by_chance_is_not_taken() -> None:

@@ -11,8 +11,9 @@ from training.learning.head import Floats, Head, fit_head
 from training.learning.job import Job, OutOfFold
 from training.learning.tasks import Task
 
-# The first is the usual one.
-COSTS = (1.0, 0.1, 0.01, 10.0)
+# The first is the usual one: with 8, 16 and 64 texts a label of three sets it had 0.9 points more than 1 on development
+# texts, and more than 0.001, 0.003, 0.03 and 0.1.
+COSTS = (0.01, 0.001, 0.1, 1.0)
 # The deviation that the scores of n-grams have, over that of the head's.
 SHARES = (0.0, 0.25, 0.5, 1.0)
 # By how many standard errors another choice than the usual one has to be better: with one, chosen on development texts
