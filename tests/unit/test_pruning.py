@@ -128,6 +128,21 @@ def test_of_few_texts_all_of_their_main_script_is_kept(monkeypatch: pytest.Monke
     assert len(of_many.order) == 33
 
 
+@pytest.mark.parametrize(("text", "kept"), [("质量 a", "NBA"), ("good a 质", "▁the")])
+def test_names_come_first_among_words_within_writing_without_spaces(text: str, kept: str) -> None:
+    # GIVEN a vocabulary with what is most frequent first, and room for one piece that no text has
+    pieces = [*SPECIAL, "▁", *"质量good▁a", "▁the", "ing", "▁NBA", "NBA", "CEO"]
+    tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(dict.fromkeys(pieces))], 1))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    size = tokenizer.get_vocab_size()
+    checkpoint = whole("unigram")._replace(tokenizer=tokenizer, order=list(range(size)))
+
+    fewest, one_more = (prune(checkpoint, [text], most) for most in (1, len(prune(checkpoint, [text], 1).order) + 1))
+
+    fresh = set(one_more.order) - set(fewest.order)
+    assert [tokenizer.id_to_token(i) for i in fresh] == [kept]
+
+
 @pytest.mark.parametrize(("used", "share"), [({}, 0), ({5: 1, 6: 3}, 0.25), ({5: 2, 6: 3}, 0)])
 def test_what_texts_have_once_tells_how_much_they_leave_out(used: dict[int, int], share: float) -> None:
     assert unseen(used) == share

@@ -27,6 +27,8 @@ USUAL_PIECES = 30_000
 FEW_UNSEEN = 0.02
 # What marks the beginning of a word, the inside of one, or its end.
 MARKS = re.compile(r"^(\u2581|\u0120|##)|</w>$")
+# Written without spaces, so that what stands among them in letters has no mark of where a word begins.
+UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"}
 # A place kept free in the vocabulary for whoever trains on; no text uses it.
 UNUSED = re.compile(r"\[unused\d+\]|madeupword\d+")
 
@@ -46,7 +48,7 @@ def prune(checkpoint: Checkpoint, texts: Sequence[str], most: int | None = None)
     single = {i for i, piece in enumerate(bare) if len(piece) == 1 and _scripts(piece) <= letters.keys()}
     needed = {PADDING_ID, UNKNOWN_ID, *checkpoint.before, checkpoint.end, *used, *single}
     kept = _with_parts(content["model"], needed | _least_likely(content["model"]))
-    others = [i for i in _by_frequency(checkpoint, bare, letters) if i not in kept]
+    others = [i for i in _by_frequency(checkpoint, pieces, bare, letters) if i not in kept]
     room = max(0, (most or USUAL_PIECES) - len(kept))
     if most is None and unseen(used) > FEW_UNSEEN:
         main = {max(letters, key=letters.__getitem__, default="")}
@@ -127,15 +129,21 @@ def _scripts(piece: str) -> set[str]:
     return {_script(character) for character in piece} - {""}
 
 
-def _by_frequency(checkpoint: Checkpoint, bare: Sequence[str], letters: Mapping[str, int]) -> list[int]:
+def _by_frequency(
+    checkpoint: Checkpoint, pieces: Sequence[str], bare: Sequence[str], letters: Mapping[str, int]
+) -> list[int]:
     """The pieces of these scripts alone, by how frequent they are among those of their script, and that is.
 
-    The vocabularies of checkpoints begin with what is frequent.
+    The vocabularies of checkpoints begin with what is frequent. Within writing that has no spaces words of other
+    scripts are names for the most part: of those the pieces come first that begin as a name does, without a mark.
     """
     total = sum(letters.values())
     rank: Counter[str] = Counter()
     places: list[tuple[float, int]] = []
-    for i in sorted(range(len(bare)), key=checkpoint.order.__getitem__):
+    frequent = sorted(range(len(bare)), key=checkpoint.order.__getitem__)
+    if max(letters, key=letters.__getitem__, default="") in UNSPACED:
+        frequent.sort(key=lambda i: not (bare[i] == pieces[i] and bare[i][:1].isupper() and bare[i].isascii()))
+    for i in frequent:
         scripts = _scripts(bare[i])
         if scripts <= letters.keys() and not UNUSED.fullmatch(bare[i]):
             script = min(scripts, key=letters.__getitem__, default="")
