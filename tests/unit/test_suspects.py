@@ -184,9 +184,13 @@ def planted(path: Path) -> Path:
 
 
 def test_what_is_planted_is_told_on_the_page_and_in_a_file_that_can_be_trained_on(tmp_path: Path) -> None:
-    file, page, fixed = planted(tmp_path / "reviews.csv"), tmp_path / "audit.html", tmp_path / "fixed.csv"
+    folder, page, fixed = tmp_path / "in", tmp_path / "audit.html", tmp_path / "fixed.csv"
+    folder.mkdir()
+    file, held_out = planted(folder / "train.csv"), reviews()[30:32]
+    lines = [f"{held_out[0].text}！,{held_out[0].label}", f"{held_out[1].text}呀,另一个", "不一样的一条,正面"]
+    (folder / "test.csv").write_text("\n".join(["text,label", *lines]), encoding="utf-8")
 
-    ran = CliRunner().invoke(app, ["audit", str(file), "-o", str(page), "--fix", str(fixed)], catch_exceptions=False)
+    ran = CliRunner().invoke(app, ["audit", str(folder), "-o", str(page), "--fix", str(fixed)], catch_exceptions=False)
 
     assert ran.exit_code == 0
     assert "2 copies with another label\n" in ran.output
@@ -196,7 +200,11 @@ def test_what_is_planted_is_told_on_the_page_and_in_a_file_that_can_be_trained_o
     before, after = (sorted((one.text, one.label) for one in read(path)) for path in (file, fixed))
     assert after == before
     assert {row["line"] for row in rows[:2]} == {"12", "82"}
-    assert (rows[2]["line"], rows[2]["label"], rows[2]["suggested"]) == ("6", "负面", "正面")
+    assert (rows[2]["line"], rows[2]["reason"]) == ("32", "copies of held-out texts: as line 2 of test")
+    assert (rows[3]["line"], rows[3]["label"], rows[3]["suggested"]) == ("6", "负面", "正面")
+    (near,) = [row for row in rows if "near copies of held-out" in row["reason"]]
+    assert near["line"] == "33"
+    assert "as line 3 of test, which is 另一个" in near["reason"]
     shown = page.read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)" in shown
     assert "<script>alert" not in shown
@@ -236,6 +244,7 @@ def test_nothing_of_a_file_becomes_markup() -> None:
         (["-o", "none/a.html"], "There is no directory none for a.html; make it first."),
         (["--label-column", ""], "The texts carry 1 distinct label(s) (), and there is nothing to confuse"),
         (["--text-column", "none"], "none"),
+        (["--test", "none.csv"], "none.csv does not exist"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_the_file_alone(

@@ -23,7 +23,7 @@ from training.commands.options import (
     warn,
 )
 from training.data.formats.rows import Columns, Missing
-from training.data.read import Kind
+from training.data.read import Example, Kind
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def register(app: typer.Typer) -> None:
 def audit(
     file: Annotated[Path, typer.Argument(help="Labelled texts, as for training.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the page goes.")] = Path("audit.html"),
+    dev: Annotated[Path | None, typer.Option(help="Texts held out for development: copies of them are told.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Texts held out for the test: copies of them are told.")] = None,
     fix: Annotated[Path | None, typer.Option(help="Write all rows as CSV, the suspected first, to correct.")] = None,
     columns: ColumnNames = "",
     text_column: TextColumn = None,
@@ -55,6 +57,7 @@ def audit(
 ) -> None:
     """Look for wrong labels, copies, phrases that give a label away and unusual texts, without training a model.
 
+    Of a folder with train, dev and test, or with --dev and --test, texts of train that are held out too are told.
     With --fix, rows to correct by hand: `label` counts, `suggested` and `reason` help; fenlei train takes the file.
     """
     need("train")
@@ -64,9 +67,11 @@ def audit(
     _check_outputs(output, fix)
     kind = Kind.LABELS if multi_label else Kind.LABEL
     written = columns_of(columns, text_column, label_column, encoding, multi_label, sheet)
-    content = _read(file, written, missing, merge_labels, kind)
+    found = _files(file, dev, test)
+    content = _read(found["train"], written, missing, merge_labels, kind)
+    held = {part: _held(found[part], written, missing, content, kind, merge_labels) for part in ("dev", "test")}
     with messages.status("reading") as status:
-        examined = examine(content, kind, lambda told: status.update(f"{told} …"))
+        examined = examine(content, kind, lambda told: status.update(f"{told} …"), held)
     _write_page(examined, file.name, output)
     if fix:
         write_corrections(examined, fix)
@@ -84,16 +89,39 @@ def _check_outputs(output: Path, fix: Path | None) -> None:
             raise InputError(f"There is no directory {path.parent} for {path.name}; make it first.")
 
 
-def _read(file: Path, columns: Columns, missing: Missing, merge: bool, kind: Kind) -> "Content":
-    from training.data.files import read_content
+def _files(file: Path, dev: Path | None, test: Path | None) -> dict[str, list[Path]]:
+    """The files of each part: those that are named, or lie together in one folder."""
     from training.data.formats.parts import parts_of
+
+    parts = parts_of(file)
+    named = {"dev": dev, "test": test}
+    held = {part: [path] if path else parts.get(part, []) for part, path in named.items()}
+    return {"train": parts.get("train", [file])} | held
+
+
+def _held(
+    files: list[Path], columns: Columns, missing: Missing, content: "Content", kind: Kind, merge: bool
+) -> list[Example]:
+    from training.data.files import read
+    from training.data.labels import merged_onto
+
+    examples = [example for file in files for example in read(file, columns, missing, say)]
+    if merge:
+        examples = merged_onto(examples, kind.labels_of(content.examples))
+    return [example._replace(label=kind.canonical(example.label)) for example in examples]
+
+
+def _read(files: list[Path], columns: Columns, missing: Missing, merge: bool, kind: Kind) -> "Content":
+    from training.data.files import Content, read_content
     from training.data.labels import alike, check_looks, merged, say_alike
 
-    parts = [path for paths in parts_of(file).values() for path in paths]
-    if parts:
-        raise InputError(f"{file} holds files of texts by part; audit one of them, for example {parts[0]}.")
-    content = read_content(file, columns, missing, say)
-    check_looks(content.examples, kind, str(file))
+    contents = [read_content(file, columns, missing, say) for file in files]
+    content = Content(
+        [example for one in contents for example in one.examples],
+        [example for one in contents for example in one.unlabelled],
+        contents[0].text_column,
+    )
+    check_looks(content.examples, kind, str(files[0]))
     groups = alike(label for example in content.examples for label in kind.split(example.label))
     if merge:
         return content._replace(examples=merged(content.examples, groups))

@@ -31,16 +31,17 @@ class NearCopy(NamedTuple):
     share: float
 
 
-def near_copies(texts: Sequence[str]) -> list[NearCopy]:
+def near_copies(texts: Sequence[str], known: int = 0) -> list[NearCopy]:
     """Of each text the earlier one that it is most like, as far as signatures tell, if any; the most alike first.
 
-    A text has at most two candidates for each band, and is compared until one is alike, so that one phrase in all texts
-    makes it no slower.
+    Where so many at the beginning are `known`, only the others are looked at, and only beside these. A text has at most
+    two candidates for each band, and is compared until one is alike, so that one phrase in all texts makes it no
+    slower.
     """
     cores = [core(text)[:LONGEST] or "\0" for text in texts]
     found: dict[int, NearCopy] = {}
     for earlier, text in _candidates(_signatures(cores)).tolist():
-        if text in found:
+        if text in found or (known and not earlier < known <= text):
             continue
         first, second = _rows(cores[earlier]), _rows(cores[text])
         share = len(first & second) / len(first | second)

@@ -2,10 +2,10 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,13 +21,19 @@ from training.families import get_family
 from training.judging.label_errors import label_errors
 from training.learning.reading import cut_texts, fit_tokenizer
 
+# Texts that are held out, by part: dev and test.
+Held: TypeAlias = Mapping[str, Sequence[Example]]
+NOTHING_HELD: Held = {"dev": (), "test": ()}
+
 
 class Why(Enum):
     """Why a text is suspected, in English and in Chinese, the gravest first."""
 
     CONFLICT = "copies with another label", "相同文本、不同标签"
+    LEAK = "copies of held-out texts", "与留出文本相同"
     MISSING = "texts without a label", "没有标签的文本"
     LABEL = "likely label errors", "可能标错的标签"
+    NEAR_LEAK = "near copies of held-out texts", "与留出文本近似"
     NEAR_CONFLICT = "near copies with another label", "近似文本、不同标签"
     UNUSUAL = "unusual texts", "异常文本"
     COPY = "copies", "重复文本"
@@ -58,10 +64,13 @@ class Examined(NamedTuple):
         return [suspect for suspect in self.suspects if suspect.why is why]
 
 
-def examine(content: Content, kind: Kind, step: Callable[[str], None] = lambda _: None) -> Examined:
-    """Looks at all rows; `step` is told what comes next. A set of labels counts as a label of its own.
+def examine(
+    content: Content, kind: Kind, step: Callable[[str], None] = lambda _: None, held: Held = NOTHING_HELD
+) -> Examined:
+    """Looks at all rows, and for copies of what is `held` out; `step` is told what comes next.
 
-    Raises InputError if there are fewer than two labels, or no text but blank ones.
+    A set of labels counts as a label of its own. Raises InputError if there are fewer than two labels, or no text but
+    blank ones.
     """
     rows = [example._replace(label=kind.canonical(example.label)) for example in content.examples]
     cleaning = Cleaning()
@@ -75,7 +84,7 @@ def examine(content: Content, kind: Kind, step: Callable[[str], None] = lambda _
     if not kept:
         raise InputError("Every text is blank, or stands there with two labels; check the text column.")
     step("looking for copies")
-    suspects = [*_copies(rows), *_near(kept)]
+    suspects = [*_copies(rows), *_leaks(rows, held), *_near(kept)]
     step("looking for unusual texts and phrases")
     suspects += [Suspect(kept[one.text], Why.UNUSUAL, one.reason) for one in unusual(kept)]
     telling = phrases(kept)
@@ -84,7 +93,7 @@ def examine(content: Content, kind: Kind, step: Callable[[str], None] = lambda _
     suspects += [Suspect(example, Why.MISSING, "") for example in content.unlabelled]
     order = list(Why)
     suspects.sort(key=lambda suspect: order.index(suspect.why))
-    odd = audit(Splits(kept, [], [], labels, cleaning, kind))
+    odd = audit(Splits(kept, list(held["dev"]), list(held["test"]), labels, cleaning, kind))
     return Examined(rows, msgspec.structs.replace(odd, findings=odd.findings + _cut(kept)), suspects, telling)
 
 
@@ -111,6 +120,31 @@ def _copies(rows: Sequence[Example]) -> list[Suspect]:
             for one in alike
         ]
     return found
+
+
+def _leaks(rows: Sequence[Example], held: Held) -> list[Suspect]:
+    """Rows whose text, or nearly so, is held out: what is learned from them makes a score too good."""
+    out: dict[str, tuple[str, Example]] = {}
+    for part, examples in held.items():
+        for told, alike in _alike(examples).items():
+            out.setdefault(told, (part, alike[0]))
+    others = list(out.values())
+    found, rest = [], []
+    for told, alike in _alike(rows).items():
+        if told in out:
+            found += [Suspect(one, Why.LEAK, _as_held(one, *out[told])) for one in alike]
+        else:
+            rest.append(alike[0])
+    texts = [example.text for example in (*(other for _, other in others), *rest)]
+    for near in near_copies(texts, len(others)) if others else ():
+        one, (part, other) = rest[near.text - len(others)], others[near.earlier]
+        found.append(Suspect(one, Why.NEAR_LEAK, f"{near.share:.0%} {_as_held(one, part, other)}"))
+    return found
+
+
+def _as_held(one: Example, part: str, other: Example) -> str:
+    differs = f", which is {other.label}" if other.label != one.label else ""
+    return f"as line {other.line:,} of {part}{differs}"
 
 
 def _near(kept: Sequence[Example]) -> list[Suspect]:
