@@ -42,7 +42,8 @@ def activate(
         return (1 - smoothing) * independent + smoothing / 2
     if activation == "sigmoid":
         scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)  # sigmoid(z) = softmax(0, z)
-    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    normalised: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    # The methods `max` and `sum` are the same behind a function in Python, which one text notices.
+    exponentials = np.exp(scaled - np.maximum.reduce(scaled, axis=1, keepdims=True))
+    normalised: NDArray[np.float64] = exponentials / np.add.reduce(exponentials, axis=1, keepdims=True)
     smoothed: NDArray[np.float64] = (1 - smoothing) * normalised + smoothing / scaled.shape[1]
     return smoothed

@@ -113,7 +113,7 @@ class Classifier:
     def explain(self, texts: Sequence[str], top_k: int | None = None) -> list[Prediction]:
         """Like `classify`, with explanations: each text is also read without each of its tokens, all in one batch."""
         encodings = list(self._encodings(texts, self.tokenizer.encode_batch))
-        encoded, spans = _encoded(encodings), list(map(_spans, encodings))
+        encoded, spans = _encoded(map(_ids_of, encodings)), list(map(_spans, encodings))
         pairs = zip(encoded.ids, spans, strict=True)
         occluded = [ids[: span.first] + ids[span.last + 1 :] for ids, row in pairs for span in row]
         output = self.predict(encoded.ids + occluded)
@@ -150,9 +150,9 @@ class Classifier:
     def _likeliest(self, encoded: Encoded, output: NDArray[np.float64], top_k: int | None) -> list[Prediction]:
         if top_k == 0 and self.manifest.activation != "independent":
             return Columns.of(*encoded, output, self.manifest.threshold).predictions(self.manifest.labels)
-        ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k]
-        ranked = np.take_along_axis(output, ranking, axis=1).tolist()
-        found = [self._labelled(*row) for row in zip(_extents(encoded), ranking.tolist(), ranked, output, strict=True)]
+        ranking = np.argsort(-output, axis=1, kind="stable")[:, : 1 if top_k == 0 else top_k].tolist()
+        ranked = [[row[i] for i in order] for row, order in zip(output.tolist(), ranking, strict=True)]
+        found = [self._labelled(*row) for row in zip(_extents(encoded), ranking, ranked, output, strict=True)]
         return found if top_k != 0 else [replace(prediction, scores=UNSET) for prediction in found]
 
     def _labelled(
@@ -184,7 +184,7 @@ class Classifier:
         """
         if not self.manifest.embedding_width:
             raise InvalidRequest(f"The model {self.manifest.name!r} has no embeddings; train it again.")
-        windows = self._windows(self.encode(texts).ids)
+        windows = Windows.of(self.encode(texts).ids, self._lengths[-1])
         vectors = windows.pooled(self._run(windows.ids, EMBED, self.manifest.embedding_width))
         if windows.starts is None:
             return vectors
@@ -202,8 +202,7 @@ class Classifier:
         others = [text for text, ids in zip(texts, plain, strict=True) if ids is None]
         read = iter(map(_ids_of, self._encodings(others, self.tokenizer.encode_batch_fast)))
         most = self.manifest.max_tokens
-        found = [next(read) if ids is None else (ids[:most], len(ids) > most) for ids in plain]
-        return Encoded([ids for ids, _ in found], [truncated for _, truncated in found])
+        return _encoded(next(read) if ids is None else (ids[:most], len(ids) > most) for ids in plain)
 
     def _encodings(self, texts: Sequence[str], encode: Callable[..., list[Encoding]]) -> Iterator[Encoding]:
         """The encoding of each text, in order; of a long one no more is tokenized than it takes to fill the model.
@@ -238,21 +237,22 @@ class Classifier:
 
         Of a text that is read by windows, the mean of what it says of them.
         """
-        narrow, windows = self.manifest.activation in ("sigmoid", "identity"), self._windows(ids)
+        narrow, windows = self.manifest.activation in ("sigmoid", "identity"), Windows.of(ids, self._lengths[-1])
         return windows.pooled(self._run(windows.ids, PREDICT, 1 if narrow else len(self.manifest.labels)))
 
-    def _windows(self, ids: Sequence[Sequence[int]]) -> Windows:
-        return Windows.of(ids, self._lengths[-1])
-
     def _run(self, ids: Sequence[Sequence[int]], purpose: str, width: int) -> NDArray[np.float32]:
+        if len(ids) == 1:  # as most requests have it
+            return self._together(ids, Signature(1, self._fit(len(ids[0]))), purpose)
         results = np.empty((len(ids), width), np.float32)
         for rows, signature in self._plan([len(row) for row in ids]):
-            batch = np.zeros((signature.batch, signature.length), np.int32)
-            for i, row in enumerate(rows):
-                batch[i, : len(ids[row])] = ids[row]
-            output = self._interpreter.runner(signature.name(purpose))(batch)
-            results[rows] = output[: len(rows)]
+            results[rows] = self._together([ids[row] for row in rows], signature, purpose)
         return results
+
+    def _together(self, ids: Sequence[Sequence[int]], signature: Signature, purpose: str) -> NDArray[np.float32]:
+        batch = np.zeros((signature.batch, signature.length), np.int32)
+        for i, row in enumerate(ids):
+            batch[i, : len(row)] = row
+        return self._interpreter.runner(signature.name(purpose))(batch)[: len(ids)]
 
     def _plan(self, lengths: Sequence[int]) -> Iterator[tuple[list[int], Signature]]:
         """Groups texts of like length into full batches; what is left over goes one by one if it is little."""
@@ -275,9 +275,9 @@ def _tree(manifest: Manifest) -> "Tree":
     return Tree(manifest)
 
 
-def _encoded(encodings: Iterable[Encoding]) -> Encoded:
-    read = list(map(_ids_of, encodings))
-    return Encoded([ids for ids, _ in read], [truncated for _, truncated in read])
+def _encoded(read: Iterable[tuple[list[int], bool]]) -> Encoded:
+    found = list(read)
+    return Encoded([ids for ids, _ in found], [truncated for _, truncated in found])
 
 
 def _extents(encoded: Encoded) -> list[tuple[int, bool]]:
