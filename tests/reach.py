@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies import actions, allowed, statements
-from stacks import KEY, MODEL_KEY, Stack
+from stacks import KEY, MODEL_KEY, SIGNING_KEY, Stack
 
 # Nobody may do these, whatever they are asked of; wildcards in a policy would let them.
 NEVER = {
@@ -57,6 +57,7 @@ def things(of: Stack) -> dict[str, str]:
     return found | {
         "KmsKey": KEY,
         "ModelKey": MODEL_KEY,
+        "SigningKey": SIGNING_KEY,
         "another key": KEY.replace("0a1b2c3d-", "33333333-"),
         "model": "arn:aws:s3:::models/large.tar.gz",
         "another model": "arn:aws:s3:::models/other.tar.gz",

@@ -20,6 +20,7 @@ NESTED = {"Bulk": "infra/bulk.yaml", "Observability": "infra/observability.yaml"
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
 MODEL_KEY = KEY.replace("0a1b2c3d-", "9f8e7d6c-")
+SIGNING_KEY = KEY.replace("0a1b2c3d-", "51619000-")
 # Every option that a parameter turns on; the name is as long as one may be.
 OPTIONS = {
     "KmsKeyArn": KEY,
@@ -36,7 +37,11 @@ OPTIONS = {
     "CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
 }
 # And what excludes one of those.
-REGISTRY = {"ModelRegistry": "s3://models/reviews/", "ModelKmsKeyArn": MODEL_KEY}
+REGISTRY = {
+    "ModelRegistry": "s3://models/reviews/",
+    "ModelKmsKeyArn": MODEL_KEY,
+    "ModelSigningKeyArn": SIGNING_KEY,
+}
 # Who may call, if not who has a key.
 ACCESS = {
     "iam": {"Auth": "iam", "OpenPages": "false"},

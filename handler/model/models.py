@@ -99,7 +99,8 @@ def _registry(environment: Mapping[str, str], watch: Watch | None = None) -> "Re
     from handler.model.registry import Registry  # most bundles are in the package
 
     inner = {name: value for name, value in environment.items() if name != "MODEL_REGISTRY"}
-    return Registry(environment["MODEL_REGISTRY"], lambda: from_environment(inner, watch), watch)
+    key = environment.get("MODEL_SIGNING_KEY", "")
+    return Registry(environment["MODEL_REGISTRY"], lambda: from_environment(inner, watch), watch, key)
 
 
 class _OfThisProcess:

@@ -2,19 +2,25 @@
 
 s3://bucket/models/NAME/bundles/SHA256.tar.gz   a bundle, named by its content and so never written twice
 s3://bucket/models/NAME/live.json               which versions answer, in which shares, who said so, what was before
+
+Who may write there decides what answers, unless the pointer must be signed by a key of AWS KMS.
 """
 
+import hashlib
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from handler.errors import BundleError
 
 FORMAT = "fenlei-live/1"
 KEY = "live.json"
 KEPT_BEFORE = 10
+# Of an elliptic curve, `aws kms create-key --key-usage SIGN_VERIFY --key-spec ECC_NIST_P256`.
+SIGNING = {"MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -30,6 +36,13 @@ class Served(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: dict[str, float] = {}
 
 
+class Signature(Struct, frozen=True, forbid_unknown_fields=True):
+    """The key of AWS KMS that a pointer was signed by, and what it made of `digest`."""
+
+    key: str
+    value: bytes
+
+
 Serving = Annotated[list[Served], Meta(min_length=1, max_length=2)]
 
 
@@ -40,6 +53,7 @@ class Pointer(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     serving: Serving
     before: list[Serving] = []
+    signature: Signature | UnsetType = UNSET
 
 
 class Place(NamedTuple):
@@ -76,6 +90,12 @@ def parse(raw: bytes, where: Place) -> Pointer:
     if pointer.format != FORMAT or any(sum(one.weight for one in state) != 100 for state in states(pointer)):
         raise BundleError(f"{where}{KEY} is of another format, or its weights do not add up to 100; publish again.")
     return pointer
+
+
+def digest(pointer: Pointer, where: Place) -> bytes:
+    """What is signed: sha256 of the place and of all that the pointer says, so that it is good nowhere else."""
+    said = msgspec.json.encode(replace(pointer, signature=UNSET))
+    return hashlib.sha256(f"{where}\n".encode() + said).digest()
 
 
 def states(pointer: Pointer) -> list[list[Served]]:

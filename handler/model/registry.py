@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec import UnsetType
+
 from handler.errors import BundleError
 from handler.model import pointer as pointers
 from handler.model.bundle import Bundle, load
@@ -61,10 +63,21 @@ class Versions(Models):
 
 
 class Registry:
-    """What a pointer says, and how much of it is in force here; `packaged` gives what answers if none of it can."""
+    """What a pointer says, and how much of it is in force here; `packaged` gives what answers if none of it can.
 
-    def __init__(self, uri: str, packaged: Callable[[], Models], watch: Watch | None = None, kept: Path = KEPT) -> None:
+    With a `signing_key` of AWS KMS only what that key signed is a pointer.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        packaged: Callable[[], Models],
+        watch: Watch | None = None,
+        signing_key: str = "",
+        kept: Path = KEPT,
+    ) -> None:
         self._place, self._packaged, self._watch, self._kept = pointers.place(uri), packaged, watch, kept
+        self._signing_key = signing_key
         self._etag, self._looked, self._busy = "", time.monotonic(), threading.Lock()
         self._pointer: Pointer | None = None
         self._failed: dict[str, tuple[str, float]] = {}  # by sha256: why, and when
@@ -145,11 +158,34 @@ class Registry:
         try:
             self._client = self._client or boto3.client("s3", config=Config(**PATIENCE))
             found = self._client.get_object(Bucket=self._place.bucket, Key=self._place.pointer, **condition)
-            self._pointer = pointers.parse(found["Body"].read(), self._place)
-            self._etag, self._failed = found["ETag"], {}
+            pointer = pointers.parse(found["Body"].read(), self._place)
+            self._check_signature(pointer)
+            self._pointer, self._etag, self._failed = pointer, found["ETag"], {}
         except (BotoCoreError, ClientError, HTTPClientError) as error:
             if (getattr(error, "response", None) or {}).get("Error", {}).get("Code") not in UNCHANGED:
                 raise BundleError(f"{self._place}{pointers.KEY} cannot be read: {error}.") from None
+
+    def _check_signature(self, pointer: Pointer) -> None:
+        """Asks KMS whether the key that this function knows signed the pointer. Raises BundleError if not."""
+        if not self._signing_key:
+            return
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+        sentence = f"{self._place}{pointers.KEY} is not signed by {self._signing_key}"
+        if isinstance(pointer.signature, UnsetType):
+            raise BundleError(f"{sentence}; publish with --sign-with.")
+        client = boto3.client("kms", config=Config(**PATIENCE))
+        try:
+            signed = {"Message": pointers.digest(pointer, self._place), "Signature": pointer.signature.value}
+            good = client.verify(KeyId=self._signing_key, **signed, **pointers.SIGNING)["SignatureValid"]
+        except (BotoCoreError, ClientError, HTTPClientError) as error:
+            raise BundleError(f"{sentence}: {error}.") from None
+        finally:
+            client.close()
+        if not good:
+            raise BundleError(f"{sentence}.")
 
     def _take(self, serving: Sequence[Served]) -> None:
         """Has a state answer, unless it does already. Raises BundleError."""

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bulk_machine import create
 from cloud import Cloud, cloud
+from registries import URI
+from support import write_bundle
 
 from handler.files import attempt, objects
 from handler.files.records import Row
+from handler.model import registry as following
+from handler.model.bundle import Bundle, load
 from handler.model.models import models
+from training.shipping import registry
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +73,62 @@ def runs_out_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Callable[
 
     monkeypatch.setattr(attempt, "windows", counted)
     return clock
+
+
+# --- a registry, and a function that follows it ---------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shelf(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three versions of the default model with few golden texts, and one that does not replay."""
+    directory = tmp_path_factory.mktemp("versions")
+    few = b"".join(bundle.golden_lines.splitlines(keepends=True)[:20])
+    poison = {"labels": bundle.manifest.labels[::-1]}
+    changes = {"a": {}, "b": {"threshold": 0.91}, "c": {"threshold": 0.92}, "poisoned": poison}
+    for name, change in changes.items():
+        write_bundle(directory / name, bundle, golden_lines=few, **change)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def bundles(shelf: Path, packed_once: None) -> dict[str, Bundle]:  # noqa: ARG001
+    """Those versions, loaded."""
+    return {path.name: load(path) for path in shelf.iterdir()}
+
+
+@pytest.fixture
+def follow(
+    aws: Cloud,  # noqa: ARG001
+    shelf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Callable[[], Any]]:
+    """`follow()` starts a function that follows the registry, as a cold start does; version a is in its package."""
+    monkeypatch.setenv("MODEL_REGISTRY", URI)
+    monkeypatch.setenv("MODEL_DIR", str(shelf / "a"))
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(following.Registry.__init__, "__defaults__", (None, "", tmp_path))
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.0)
+
+    def started() -> Any:
+        models.cache_clear()
+        models()
+        return models.registry
+
+    yield started
+    models.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def packed_once() -> Iterator[None]:
+    """Of each bundle the archive is made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        made: dict[str, bytes] = {}
+        pack = registry.packed
+        patch.setattr(registry, "packed", lambda one: made.setdefault(one.manifest.version, b"") or pack_into(one))
+
+        def pack_into(one: Bundle) -> bytes:
+            made[one.manifest.version] = pack(one)
+            return made[one.manifest.version]
+
+        yield

@@ -4,114 +4,26 @@ import json
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cloud import IN, Cloud, refuse
-from support import write_bundle
+from registries import PREFIX, WHERE, answered_by, call, health, point_at, publish, versions
 
-from handler import api
 from handler.errors import BundleError, NotFound
 from handler.files import objects
 from handler.model import pointer as pointers
 from handler.model import registry as following
-from handler.model.bundle import Bundle, load
+from handler.model.bundle import Bundle
 from handler.model.models import models
-from handler.model.pointer import FORMAT, KEY, Place, Pointer, Served
-from training.commands.serve import Context, proxy_event
+from handler.model.pointer import FORMAT, KEY, Pointer, Served
 from training.errors import InputError, WorkError
 from training.shipping import registry
 
-PREFIX = "models/reviews-zh/"
-URI = f"s3://{IN}/{PREFIX}"
-WHERE = Place(IN, PREFIX)
 FAULTS = 100
-TEXT = "东西质量很好"
-
-
-@pytest.fixture(scope="module")
-def shelf(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three versions of the default model with few golden texts, and one that does not replay."""
-    directory = tmp_path_factory.mktemp("versions")
-    few = b"".join(bundle.golden_lines.splitlines(keepends=True)[:20])
-    poison = {"labels": bundle.manifest.labels[::-1]}
-    changes = {"a": {}, "b": {"threshold": 0.91}, "c": {"threshold": 0.92}, "poisoned": poison}
-    for name, change in changes.items():
-        write_bundle(directory / name, bundle, golden_lines=few, **change)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def bundles(shelf: Path) -> dict[str, Bundle]:
-    return {path.name: load(path) for path in shelf.iterdir()}
-
-
-@pytest.fixture
-def follow(
-    aws: Cloud,  # noqa: ARG001
-    shelf: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Iterator[Callable[[], Any]]:
-    """`follow()` starts a function that follows the registry, as a cold start does; version a is in its package."""
-    monkeypatch.setenv("MODEL_REGISTRY", URI)
-    monkeypatch.setenv("MODEL_DIR", str(shelf / "a"))
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(following.Registry.__init__, "__defaults__", (None, tmp_path))
-    monkeypatch.setattr(following, "RETRY_SECONDS", 0.0)
-
-    def started() -> Any:
-        models.cache_clear()
-        models()
-        return models.registry
-
-    yield started
-    models.cache_clear()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def packed_once() -> Iterator[None]:
-    """Of each bundle the archive is made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        made: dict[str, bytes] = {}
-        pack = registry.packed
-        patch.setattr(registry, "packed", lambda one: made.setdefault(one.manifest.version, b"") or pack_into(one))
-
-        def pack_into(one: Bundle) -> bytes:
-            made[one.manifest.version] = pack(one)
-            return made[one.manifest.version]
-
-        yield
-
-
-def publish(bundle: Bundle, share: int = 100) -> Pointer:
-    return registry.publish(WHERE, bundle, share, bundle.manifest.metrics, registry.find(WHERE))
-
-
-def call(method: str, path: str, body: object = None) -> Any:
-    event = proxy_event(method, path, {"content-type": "application/json"}, json.dumps(body).encode())
-    response = api.lambda_handler(event, Context("a-request"))
-    return response["statusCode"], json.loads(response["body"])
-
-
-def answered_by(model: str | None = None) -> str:
-    """The version that answers a request."""
-    status, body = call("POST", "/v1/classify", {"text": TEXT} | ({"model": model} if model else {}))
-    assert status == 200, body
-    return str(body["model"]["version"])
-
-
-def health() -> list[tuple[str, int, str]]:
-    status, body = call("GET", "/health")
-    assert status == 200
-    return [(one["version"], one["weight"], one["state"]) for one in body["published"]]
-
-
-def versions(bundles: dict[str, Bundle], *names: str) -> list[str]:
-    return [bundles[name].manifest.version for name in names]
 
 
 # --- publishing -------------------------------------------------------------------------------------
@@ -240,19 +152,6 @@ def test_the_share_becomes_the_whole_or_nothing(follow: Callable[[], Any], bundl
 
 
 # --- what must not answer ---------------------------------------------------------------------------
-
-
-def point_at(aws: Cloud, bundle: Bundle, archive: bytes | None = None, **changes: Any) -> None:
-    """Moves the pointer by hand, past all that publishing checks."""
-    import hashlib
-
-    content = registry.packed(bundle) if archive is None else archive
-    served = Served(bundle.manifest.version, hashlib.sha256(content).hexdigest(), 100, "somebody", "now")
-    before = registry.find(WHERE).pointer
-    pointer = Pointer(FORMAT, bundle.manifest.name, [served], pointers.states(before) if before else [])
-    aws.client("s3").put_object(Bucket=IN, Key=WHERE.bundle(served.sha256), Body=content)
-    body = msgspec.json.encode(msgspec.structs.replace(pointer, **changes))
-    aws.client("s3").put_object(Bucket=IN, Key=WHERE.pointer, Body=body)
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from handler.model.pointer import Pointer
     from training.data.read import Example
 
+SignWith = Annotated[
+    str,
+    typer.Option(metavar="KEY", help="The KMS key that signs the pointer; by default the one that signed it so far."),
+]
 Registry = Annotated[str, typer.Argument(metavar="S3", help="The registry: s3://bucket/models/NAME/")]
 # What --at-least compares: by task, a figure that is better the higher it is.
 FIGURES = {"classify": "macro_f1", "regress": "r2", "cluster": "normalized_mutual_information"}
@@ -38,6 +42,7 @@ def publish(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     encoding: Encoding = "",
+    sign_with: SignWith = "",
     json: Json = False,
 ) -> None:
     """Let a bundle answer from functions that follow a registry, within a minute and without a deployment."""
@@ -56,15 +61,15 @@ def publish(
         if before.pointer:
             now = work.fetched(where, before.pointer.serving[0])
             _check_no_worse(found, metrics, _measured(now, examples, at_least), at_least)
-    _tell(registry, work.publish(where, found, share, metrics, before), json)
+    _tell(registry, work.publish(where, found, share, metrics, before, sign_with), json)
 
 
-def rollback(registry: Registry, json: Json = False) -> None:
+def rollback(registry: Registry, sign_with: SignWith = "", json: Json = False) -> None:
     """Let answer again what answered before the last publishing, within a minute."""
     from training.shipping import registry as work
 
     where = work.place(registry)
-    _tell(registry, work.roll_back(where, work.find(where)), json)
+    _tell(registry, work.roll_back(where, work.find(where), sign_with), json)
 
 
 def _check_replays(path: Path, bundle: "Bundle") -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from handler.errors import BundleError, Changed
@@ -20,7 +21,7 @@ from handler.files import objects
 from handler.model import bundle as bundles
 from handler.model import pointer as pointers
 from handler.model.bundle import Bundle
-from handler.model.pointer import Place, Pointer, Served
+from handler.model.pointer import Place, Pointer, Served, Signature
 from training.errors import InputError, WorkError
 
 
@@ -55,9 +56,12 @@ def fetched(where: Place, one: Served) -> Bundle:
         return bundles.load(fetch({"MODEL_URI": uri, "MODEL_SHA256": one.sha256}, Path(directory)))
 
 
-def publish(where: Place, bundle: Bundle, share: int, metrics: dict[str, float], found: Found) -> Pointer:
+def publish(
+    where: Place, bundle: Bundle, share: int, metrics: dict[str, float], found: Found, key: str = ""
+) -> Pointer:
     """Uploads a bundle and gives it a share of the requests in percent; the main version so far keeps the rest.
 
+    The pointer is signed by `key`, of AWS KMS, or by that which it was signed by so far.
     Raises InputError if that cannot be, WorkError if S3 says no or somebody moved the pointer since `found`.
     """
     archive = packed(bundle)
@@ -74,15 +78,16 @@ def publish(where: Place, bundle: Bundle, share: int, metrics: dict[str, float],
         )
     with _aws(where.bundle(one.sha256)), suppress(Changed):  # what has this name already is this bundle
         objects.write(where.bucket, where.bundle(one.sha256), archive, "")
-    return _move(where, manifest.name, state, pointers.states(found.pointer) if found.pointer else [], found.etag)
+    before = pointers.states(found.pointer) if found.pointer else []
+    return _move(where, Pointer(pointers.FORMAT, manifest.name, state, before), found, key)
 
 
-def roll_back(where: Place, found: Found) -> Pointer:
+def roll_back(where: Place, found: Found, key: str = "") -> Pointer:
     """Makes what served before serve again. Raises InputError if nothing did, WorkError as `publish` does."""
     if not found.pointer or not found.pointer.before:
         raise InputError(f"Nothing was published to {where} before; there is nothing to go back to.")
     state, *before = found.pointer.before
-    return _move(where, found.pointer.name, state, before, found.etag)
+    return _move(where, Pointer(pointers.FORMAT, found.pointer.name, state, before), found, key)
 
 
 def packed(bundle: Bundle) -> bytes:
@@ -111,12 +116,23 @@ def _main(where: Place, found: Found, one: Served) -> Served:
     return main
 
 
-def _move(where: Place, name: str, state: list[Served], before: list[list[Served]], etag: str) -> Pointer:
-    pointer = Pointer(pointers.FORMAT, name, state, before[: pointers.KEPT_BEFORE])
+def _signed(where: Place, pointer: Pointer, found: Found, key: str) -> Pointer:
+    if not key and found.pointer and not isinstance(found.pointer.signature, UnsetType):
+        key = found.pointer.signature.key
+    if not key:
+        return pointer
+    with _aws(f"{where}{pointers.KEY} cannot be signed by {key}"):
+        message = {"Message": pointers.digest(pointer, where)}
+        signature = objects.client("kms").sign(KeyId=key, **message, **pointers.SIGNING)["Signature"]
+    return replace(pointer, signature=Signature(key, signature))
+
+
+def _move(where: Place, pointer: Pointer, found: Found, key: str) -> Pointer:
+    pointer = _signed(where, replace(pointer, before=pointer.before[: pointers.KEPT_BEFORE]), found, key)
     body = msgspec.json.format(msgspec.json.encode(pointer), indent=2) + b"\n"
     with _aws(f"{where}{pointers.KEY}"):
         try:
-            objects.write(where.bucket, where.pointer, body, etag, ContentType="application/json")
+            objects.write(where.bucket, where.pointer, body, found.etag, ContentType="application/json")
         except Changed:
             # A write whose answer was lost is written again, and then finds itself.
             if objects.read(where.bucket, where.pointer)[0] != body:

@@ -95,6 +95,7 @@ def test_keys_and_plans_are_made_where_they_are_asked_for(name: str) -> None:
         (ACCESS["jwt"] | {"TokenPlans": "true"}, "TokenPlans=true needs Auth=jwt and an AuthorizerArn."),
         ({key: OPTIONS[key] for key in ("DomainName", "CertificateArn")} | {"VpcEndpointId": "vpce-1"}, "DomainName"),
         ({"ModelRegistry": "s3://a/b/", "ModelUri": "s3://a/b.tar.gz", "ModelSha256": "0"}, "either from ModelUri or"),
+        ({"ModelSigningKeyArn": "arn:aws:kms:a:1:key/b"}, "is for the pointer of a ModelRegistry."),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_sentence(given: dict[str, str], sentence: str) -> None:

@@ -84,3 +84,19 @@ def test_a_place_or_an_account_that_is_none_is_one_sentence(aws: Cloud, bundle_p
         assert sentence in ran.stderr
         assert ran.stderr.startswith("error: ")
         assert "Traceback" not in ran.stderr
+
+
+def test_a_key_of_kms_signs_what_is_published_and_what_is_taken_back(
+    aws: Cloud, bundle: Bundle, bundle_path: Path, tmp_path: Path
+) -> None:
+    key = aws.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]["Arn"]
+    other = write_bundle(tmp_path / "other", bundle, threshold=0.91)
+
+    first = fenlei(aws, "publish", bundle_path, URI, "--sign-with", key, "--json")
+    fenlei(aws, "publish", other, URI)
+    back = fenlei(aws, "rollback", URI, "--json")
+
+    signatures = [json.loads(one.stdout)["signature"] for one in (first, back)]
+    assert [one["key"] for one in signatures] == [key, key]
+    assert signatures[0]["value"] != signatures[1]["value"]
+    assert fenlei(aws, "rollback", URI, "--sign-with", "alias/nobody").returncode == 2  # nothing was before

@@ -7,7 +7,7 @@ from stacks import ACCOUNT, REGION, SETS, Stack, stack
 
 TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
 KEYS = {"kms:Decrypt KmsKey", "kms:Decrypt ModelKey", "s3:GetObject model"}
-PUBLISHED = {"kms:Decrypt ModelKey", "s3:GetObject published"}
+PUBLISHED = {"kms:Decrypt ModelKey", "kms:Verify SigningKey", "s3:GetObject published"}
 LOADS_MODELS = ("ApiFunctionRole", "ReplayFunctionRole", "BatchFunctionRole")
 LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 
