@@ -14,7 +14,7 @@ from handler.errors import BundleError, InvalidRequest
 from handler.model.activation import label_thresholds, least_sure, probabilities
 from handler.model.bundle import EMBED, PREDICT, Bundle, Manifest, Signature
 from handler.model.interpreter import RUNTIME, Interpreter
-from handler.model.pieces import OWN_NORMALIZER, Pieces
+from handler.model.pieces import OWN_NORMALIZER, Pieces, isolates_han
 from handler.model.prediction import Columns, Contribution, Prediction, Score
 from handler.model.windows import Windows
 
@@ -33,7 +33,6 @@ ALONE = 16_384
 # tokenizer takes each by itself.
 SPACE = r"(?<=[^\s\x00-\x1f])[ \n\t\r\u3000]"
 HAN = r"(?<=[\u4e00-\u9fff])(?=[\u4e00-\u9fff])"
-ISOLATES_HAN = (r"\\p{Han}", '"handle_chinese_chars":true')
 
 
 class Encoded(NamedTuple):
@@ -75,7 +74,7 @@ class Classifier:
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(f"tokenizer.json is not readable: {error}.") from None
         self._observe = watch(bundle, self.tokenizer) if watch else _unobserved
-        isolates = any(sign in bundle.tokenizer for sign in ISOLATES_HAN)
+        isolates = isolates_han(bundle.tokenizer)
         self._boundary = re.compile(f"{SPACE}|{HAN}" if isolates else SPACE)
         self._pieces = Pieces(self.tokenizer, isolates) if OWN_NORMALIZER in bundle.tokenizer else None
         self._interpreter = Interpreter(bundle.model, threads)

@@ -27,6 +27,15 @@ ANCHOR = "\u4e00"
 FIRST = "\n"  # marks the piece that begins a text; no plain text holds it
 # As tokenizer.json has it where the project trained the tokenizer.
 OWN_NORMALIZER = '"normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Replace"'
+MERGES = '"merges":'
+ISOLATES_HAN = (r"\\p{Han}", '"handle_chinese_chars":true')
+
+
+def isolates_han(tokenizer: str) -> bool:
+    """Whether a tokenizer.json reads Han characters one by one: it says so, or none is in a pair that is merged."""
+    _, merges, pairs = tokenizer.partition(MERGES)
+    alone = OWN_NORMALIZER in tokenizer and merges and not re.search(f"[{HAN}]", pairs)
+    return bool(alone) or any(sign in tokenizer for sign in ISOLATES_HAN)
 
 
 class Pieces:

@@ -27,21 +27,22 @@ def texts_of(*lengths: int) -> list[str]:
 def test_many_long_texts_are_read_to_their_end(long_texts: int, characters: int, read: int, cut: float) -> None:
     texts = texts_of(*[characters] * long_texts, *[20] * (100 - long_texts))
 
-    tokenizer, max_tokens, share = fit_tokenizer(FAMILY, texts)
+    tokenizer, max_tokens, share, ids = fit_tokenizer(FAMILY, texts)
 
     assert (max_tokens, share) == (read, cut)
     assert len(tokenizer.encode(texts[0]).ids) == min(len(texts[0]), read)
+    assert ids == [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
 
 def test_a_limit_that_is_given_holds() -> None:
-    tokenizer, max_tokens, share = fit_tokenizer(FAMILY._replace(max_tokens=64, longest=0), texts_of(*[900] * 4))
+    tokenizer, max_tokens, share, _ = fit_tokenizer(FAMILY._replace(max_tokens=64, longest=0), texts_of(*[900] * 4))
 
     assert (max_tokens, share) == (64, 1.0)
     assert len(tokenizer.encode("好" * 900).ids) == 64
 
 
 def test_a_family_without_a_longer_reach_keeps_its_own() -> None:
-    assert fit_tokenizer(FAMILY._replace(longest=0), texts_of(*[900] * 4))[1:] == (256, 1.0)
+    assert fit_tokenizer(FAMILY._replace(longest=0), texts_of(*[900] * 4))[1:3] == (256, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,27 @@
 """The tokenizer: what training saw is what serving sees, for any text."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from handler.model.bundle import Bundle
 from handler.model.classifier import Classifier
+from handler.model.pieces import isolates_han
 from training.data.read import Example, squeeze
-from training.data.tokenizer import KINDS, PADDING, PADDING_ID, UNKNOWN, UNKNOWN_ID, train_tokenizer
+from training.data.tokenizer import (
+    ALONE,
+    KINDS,
+    LETTERS,
+    MERGES,
+    PADDING,
+    PADDING_ID,
+    UNKNOWN,
+    UNKNOWN_ID,
+    train_tokenizer,
+)
 from training.errors import InputError
 from training.families import families
 
@@ -154,3 +167,29 @@ def test_characters_are_the_units_of_chinese() -> None:
 def test_another_kind_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match=r"no tokenizer kind 'word'; there is: char, bpe, unigram"):
         train_tokenizer(["a"], "word", 100, MAX_TOKENS)
+
+
+@pytest.fixture(scope="module", params=MERGES)
+def splitting(request: pytest.FixtureRequest, corpus: list[str]) -> tuple[Tokenizer, Tokenizer]:
+    """As it is, and as it was while it was trained."""
+    tokenizer = train_tokenizer([*corpus, "カー한국"], request.param, VOCABULARY, MAX_TOKENS)
+    before = Tokenizer.from_str(tokenizer.to_str())
+    apart = pre_tokenizers.Split(Regex(ALONE), "isolated")
+    before.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, apart])
+    return tokenizer, before
+
+
+@given(text=any_text | st.text("我ไทย한국カー好，gooda\u0301\u3099", max_size=40))
+def test_what_is_read_alone_is_split_off_in_training_only(splitting: tuple[Tokenizer, Tokenizer], text: str) -> None:
+    """Nothing that was apart is merged without, and splitting took as long as all else."""
+    found, expected = (tokenizer.encode(text, add_special_tokens=False) for tokenizer in splitting)
+
+    assert (found.ids, found.offsets) == (expected.ids, expected.offsets)
+
+
+@pytest.mark.parametrize(("kind", "alone"), [("mixed", True), (LETTERS, True), ("bpe", False), ("char", False)])
+def test_whether_han_characters_are_read_one_by_one_is_seen(corpus: list[str], kind: str, alone: bool) -> None:
+    tokenizer = train_tokenizer(corpus, kind, VOCABULARY, MAX_TOKENS)
+
+    assert isolates_han(tokenizer.to_str()) is alone
+    assert isolates_han(json.dumps({"pre_tokenizer": {"Regex": ALONE}}))  # as bundles had it before

@@ -60,6 +60,9 @@ def train_tokenizer(texts: Sequence[str], kind: str, vocabulary: int, max_tokens
         tokenizer.train_from_iterator(texts, trainer)
     except Exception as error:  # the library raises nothing narrower
         raise InputError(f"The {kind} tokenizer cannot be trained on these texts: {error}.") from None
+    if kind in MERGES:
+        # No merge was learned across what stood alone, so that its splitting changes no id any more, and takes time.
+        tokenizer.pre_tokenizer = words
     tokenizer.enable_truncation(max_tokens)
     return _without_special_tokens(tokenizer)
 

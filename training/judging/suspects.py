@@ -99,8 +99,8 @@ def examine(
 
 def _cut(kept: Sequence[Example]) -> list[Finding]:
     """How many texts are longer than what n-grams read of one, if they are many."""
-    _, text_tokens, share = fit_tokenizer(get_family("linear"), [example.text for example in kept])
-    return cut_texts(round(share * len(kept)), len(kept), text_tokens)
+    fitted = fit_tokenizer(get_family("linear"), [example.text for example in kept])
+    return cut_texts(round(fitted.share * len(kept)), len(kept), fitted.max_tokens)
 
 
 def _copies(rows: Sequence[Example]) -> list[Suspect]:

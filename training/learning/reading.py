@@ -55,8 +55,9 @@ def _of_other_alphabets(texts: Sequence[str]) -> bool:
 
 def read_texts(family: Family, task: Task, splits: Splits) -> Read:
     """Fits the tokenizer on the training texts, and reads all of them."""
-    tokenizer, max_tokens, share = fit_tokenizer(family, [example.text for example in splits.train])
-    train, dev, test = (_encode(tokenizer, part, task) for part in (splits.train, splits.dev, splits.test))
+    tokenizer, max_tokens, share, ids = fit_tokenizer(family, [example.text for example in splits.train])
+    train = Encoded(ids, task.targets(splits.train))
+    dev, test = (_encode(tokenizer, part, task) for part in (splits.dev, splits.test))
     tokens = tuple(str(tokenizer.id_to_token(i)) for i in range(tokenizer.get_vocab_size()))
     window = min(family.window or max_tokens, max_tokens)
     return Read(
@@ -64,8 +65,19 @@ def read_texts(family: Family, task: Task, splits: Splits) -> Read:
     )
 
 
-def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int, float]:
-    """The family's tokenizer, trained or brought along, the longest input, and the share of the texts that are longer.
+class FittedTokenizer(NamedTuple):
+    """The family's tokenizer, trained or brought along, the longest input, the share of the texts that are longer, and
+    the ids of each, cut to it.
+    """
+
+    tokenizer: Tokenizer
+    max_tokens: int
+    share: float
+    ids: list[list[int]]
+
+
+def fit_tokenizer(family: Family, texts: Sequence[str]) -> FittedTokenizer:
+    """Fits the family's tokenizer to texts, and reads them.
 
     The input holds 99 % of the texts whole, if the family's `max_tokens` allow it, or its `longest` where these would
     cut more than LONG_SHARE of the texts.
@@ -76,11 +88,13 @@ def fit_tokenizer(family: Family, texts: Sequence[str]) -> tuple[Tokenizer, int,
     else:
         tokenizer, ends = train_tokenizer(texts, family.tokenizer, family.vocabulary, most), 0
     tokenizer.enable_truncation(most + 1)
-    lengths = np.array([len(read.ids) for read in tokenizer.encode_batch_fast(texts, add_special_tokens=False)])
+    ids = [read.ids for read in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    lengths = np.array([len(row) for row in ids])
     allowed = most if np.mean(lengths > family.max_tokens) > LONG_SHARE else family.max_tokens
     max_tokens = min(allowed, 32 * max(1, ceil((np.percentile(lengths, 99) + ends) / 32)) - ends)
     tokenizer.enable_truncation(max_tokens)
-    return tokenizer, max_tokens, float(np.mean(lengths > max_tokens))
+    share = float(np.mean(lengths > max_tokens))
+    return FittedTokenizer(tokenizer, max_tokens, share, [row[:max_tokens] for row in ids])
 
 
 def cut_texts(cut: int, of: int, text_tokens: int) -> list[Finding]:
