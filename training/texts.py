@@ -9,8 +9,8 @@ from training.data.audit import Audit, audit, check_strict
 from training.data.datasets import read_dataset
 from training.data.files import Content, read, read_content
 from training.data.formats.parts import parts_of
-from training.data.labels import alike, check_looks, merged, say_alike
-from training.data.read import Example, Kind
+from training.data.labels import alike, check_looks, merged, say_alike, say_unsplit
+from training.data.read import SEPARATOR, Example, Kind
 from training.data.split import Splits, make_splits
 from training.learning.folds import FEW_TEXTS, FOLDS
 from training.learning.job import Family
@@ -58,6 +58,9 @@ def read_data(options: Options, family: Family, progress: Progress) -> Data:
     check_looks(parts.train, kind, str(texts.file or texts.dataset))
     if kind.named:
         parts = _one_spelling(parts, kind, texts.merge_labels, progress)
+    unsplit = kind is Kind.LABELS and all(SEPARATOR not in example.label for example in parts.train)
+    if unsplit and (told := say_unsplit(example.label for example in parts.train)):
+        progress.warn(told)
     unlabelled = read(texts.unlabelled, texts.columns._replace(label=""), say=progress.say) if texts.unlabelled else []
     unlabelled += content.unlabelled
     small = options.automatic and not family.pretrained

@@ -121,6 +121,21 @@ READ = {
     "quotes in TSV, as its writer puts them": Case(
         "a.tsv", 'text\tlabel\n"says ""no"""\tno\n"of two\nlines"\tyes\nplain\tyes\n', {"yes": 2, "no": 1}
     ),
+    "bars": Case("a.csv", table([("text", "label"), *ROWS], "|"), said="has bars between its columns"),
+    "a header that stands again, of files put together": Case(
+        "a.csv", csv() + csv(rows=ROWS[:2]), {"好评": 5, "差评": 5}, "the header stands again in line 10: left out"
+    ),
+    "lists as Python leaves them in a cell": Case(
+        "a.csv", "text,label\n" + "".join(f"\"{t}\",['{x}']\n" for t, x in ROWS)
+    ),
+    "lists as Python, NumPy and JSON leave them": Case(
+        "a.csv",
+        """text,label\na,"['x', 'y']"\nb,"['x' 'y']"\nc,"[""x"", ""y""]"\nd,"[1, 2]"\ne,[z]\n""",
+        {"x|y": 3, "1|2": 1, "[z]": 1},
+        "",
+        SEVERAL,
+    ),
+    "a list with nothing in it": Case("a.csv", csv() + "a,[]\n", said="1 rows have no label", missing=Missing.DROP),
     "empty rows at the end, as of Excel": Case("a.csv", csv() + ",\n,\n"),
     # --- columns
     "an index without a name": Case("a.csv", csv(",text,label").replace('\n"', '\n7,"')),
@@ -410,6 +425,22 @@ REFUSED = {
     "blank lines": Case("a.jsonl", "\n\n", said="holds no labelled texts"),
     "an empty array": Case("a.json", "[]", said="holds no labelled texts"),
     "a header alone": Case("a.tsv", "text\tlabel\n", said="holds no labelled texts"),
+    "a zip": Case("a.csv.zip", b"PK\3\4", said="is packed in a way that is not read; unpack it first"),
+    "a pointer of Git LFS": Case(
+        "a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", said="git lfs pull"
+    ),
+    "JSON by the name of a table": Case(
+        "a.csv", jsonl(lambda t, x: {"text": t, "label": x}), said="holds JSON, whatever its name says; name it .jsonl"
+    ),
+    "one column, with commas of another script": Case(
+        "a.csv",
+        "文本，标签\n很好，好评\n太差，差评\n",
+        said="there is one column only, '文本，标签'",
+    ),
+    "a title above the header": Case("a.csv", "Reviews of May\n" + csv(), said="line 2 has 2 fields instead of 1"),
+    "several labels in a list where one is asked for": Case(
+        "a.csv", "text,label\na,\"['x', 'y']\"\n", said="line 2 has 2 labels (x, y); --multi-label"
+    ),
     "another suffix": Case("a.doc", csv(), said="is none of .csv, .tsv, .txt"),
     "no suffix": Case("a", csv(), said="is none of .csv, .tsv, .txt"),
     # --- encodings
@@ -469,7 +500,7 @@ REFUSED = {
     "a field too few": Case("a.csv", "text,label\na,b\nc\n", said="line 3 has 1 fields instead of 2"),
     "a field too many": Case("a.tsv", "text\tlabel\na\tb\tc\n", said="line 2 has 3 fields instead of 2"),
     "a quote that stays open": Case("a.csv", 'text,label\n"a,b\nc,d\n', said="is not valid CSV"),
-    "lines without labels": Case("a.txt", "one\ntwo\n", said="is not plain"),
+    "lines without labels": Case("a.txt", "one\ntwo\n", said="or read it as texts without labels: --label-column"),
     # --- JSON
     "no JSON": Case("a.jsonl", '{"text": "a", "label": "b"}\n{"text": "a"\n', said="line 2 is not JSON"),
     "no JSON in an array": Case("a.json", '[{"text": "a", "label": "b"}, {"text"]', said="item 2 is not JSON"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.labels import alike, check_looks, label_of, merged, merged_onto
+from training.data.labels import alike, check_looks, label_of, merged, merged_onto, say_unsplit
 from training.data.read import Example, Kind
 from training.errors import InputError
 
@@ -24,6 +24,21 @@ from training.errors import InputError
 )
 def test_labels_that_are_likely_one_are_found(labels: list[str], groups: list[list[str]]) -> None:
     assert alike(labels) == groups
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["a, b", "a, c", "d"], "2 labels have ',' in them, such as 'a, b'"),
+        (["a#b", "b#c"], "2 labels have '#' in them, such as 'a#b'"),
+        (["food, drink", "arts; books", "other"], ""),
+        (["food, drink", "arts, books"], ""),
+        (["a", "b"], ""),
+    ],
+)
+def test_labels_that_are_likely_several_are_told_of(labels: list[str], told: str) -> None:
+    assert told in say_unsplit(labels)
+    assert bool(told) == bool(say_unsplit(labels))
 
 
 def test_merged_labels_are_the_most_frequent_ones() -> None:

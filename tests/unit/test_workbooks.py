@@ -349,6 +349,7 @@ def names(found: dict[str, list[Path]]) -> dict[str, list[str]]:
             {"train": ["data-00000.arrow"], "test": ["data-00000.arrow"]},
         ),
         (["train/pos/1.txt", "train/neg/1.txt", "test/pos/1.txt"], {"train": ["train"], "test": ["test"]}),
+        (["train/pos/1.txt", "train/urls.txt"], {"train": ["train"]}),
         (["train/1.txt", "ship/1.txt"], {}),
         (["pos/1.txt", "neg/1.txt"], {}),
         (["test.csv"], {}),

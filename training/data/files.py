@@ -53,8 +53,11 @@ class Opened:
     def rows(self) -> Iterator[tuple[Example, bool]]:
         """Each example, and whether it has no label. Raises InputError that names the line, in the end for labels."""
         seen: dict[str, str] = {}
-        count, first, spellings = 0, 0, Counter[str]()
+        count, first, spellings, headers = 0, 0, Counter[str](), list[int]()
         for number, row in self._found.rows():
+            if self._found.repeated_in(row):
+                headers.append(number)
+                continue
             where = place(self._path, self._table, number)
             text = squeeze(text_of(where, row, self._found.text))
             label = _label(where, row, self._found.labels, self._columns.several)
@@ -65,6 +68,9 @@ class Opened:
                 first = first or number
                 spellings[kept] += 1
             yield Example(text, kept, number), lacks
+        if headers:
+            lines = ", ".join(f"{number:,}" for number in headers[:10])
+            self._say(f"{self._path.name}: the header stands again in {self._table.unit} {lines}: left out")
         self._tell(count, first, spellings)
 
     def _tell(self, count: int, first: int, spellings: Counter[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,6 +16,11 @@ from training.errors import InputError
 FEWEST_ROWS, MOST_ALIKE = 20, 2
 # A model has weights for each label; so many would be gigabytes of them.
 MOST_LABELS = 20_000
+# A list as Python, NumPy and JSON write it, which is what they leave of one in a cell of a table.
+_ITEM = re.compile(r"""'([^']*+)'|"([^"]*+)"|(-?[0-9.]++)""")
+_LIST = re.compile(rf"\[\s*+(?:(?:{_ITEM.pattern})[\s,]*+)*+\]")
+# What else people write between several labels.
+BETWEEN = (",", ";", "#", "、", "，")
 # How people and programs write that there is nothing.
 NOTHING = frozenset(("nan", "null", "none", "n/a", "na", "#n/a", "<na>", "nil"))
 
@@ -23,6 +29,8 @@ def label_of(where: str, value: object, several: bool) -> str | None:
     """What a label column holds, as a label or as label|label; None if nothing. Raises InputError for what is none."""
     if isinstance(value, str) and value.startswith('{"choices"'):
         value = _choices(value)
+    if isinstance(value, str) and value.startswith("[") and _LIST.fullmatch(value):
+        value = [one.group(1) or one.group(2) or one.group(3) or "" for one in _ITEM.finditer(value)]
     if isinstance(value, dict) and "choices" in value:
         value = value["choices"]
     if isinstance(value, bool):
@@ -101,6 +109,20 @@ def merged_onto(examples: Iterable[Example], known: Sequence[str]) -> list[Examp
 def say_alike(group: Sequence[str]) -> str:
     """Tells of labels that are likely one."""
     return f"the labels {', '.join(map(repr, group[:5]))} are likely one; --merge-labels takes them as {group[0]!r}"
+
+
+def say_unsplit(labels: Iterable[str]) -> str:
+    """Tells of labels that are likely several, where a text may have several and none has; empty if they are not."""
+    counts = Counter(labels)
+    for between in BETWEEN:
+        whole = [label for label in counts if between in label]
+        parts = Counter(part.strip() for label in whole for part in label.split(between))
+        if len(whole) > 1 and len(parts) < len(whole) + len(counts) and max(parts.values()) > 1:
+            return (
+                f"no text has several labels, though {len(whole):,} labels have {between!r} in them, such as "
+                f"{whole[0][:50]!r}: if that stands between labels, write {SEPARATOR} for it"
+            )
+    return ""
 
 
 def check_looks(examples: Sequence[Example], kind: Kind, source: str) -> None:

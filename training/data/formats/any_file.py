@@ -31,6 +31,10 @@ READERS: dict[str, Callable[[Path, Columns, Say], Table]] = {
 }
 
 
+# What people pack files in, other than .gz.
+PACKED = (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz")
+
+
 def suffix_of(path: Path) -> str:
     """The suffix that tells the format of a file; empty if none does."""
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
@@ -48,6 +52,8 @@ def table_of(path: Path, columns: Columns, say: Say) -> Table:
     if path.is_dir():
         return read_folder(path, columns, say)
     suffix = suffix_of(path)
+    if not suffix and path.suffix.lower() in PACKED:
+        raise InputError(f"{path} is packed in a way that is not read; unpack it first.")
     if not suffix:
         raise InputError(f"{path} is none of {', '.join(READERS)} (or these with .gz); rename or convert it.")
     return READERS[suffix](path, columns, say)

@@ -23,6 +23,10 @@ class Found(NamedTuple):
     rows: Callable[[], Iterator[Row]]
     names: bool = True
 
+    def repeated_in(self, row: Mapping[str, object]) -> bool:
+        """Whether a row has the names of the columns, as where files with a header each were put together."""
+        return bool(self.names and self.labels) and all(row.get(name) == name for name in (self.text, *self.labels))
+
 
 def find(path: Path, table: Table, columns: Columns, say: Say) -> Found:
     """Finds what is not named, and says so unless it has its usual name. Raises InputError if nothing is plain."""
@@ -100,6 +104,12 @@ def _labels_by_look(
 
 def _unplain(table: Table, looks: Mapping[str, Look], text: str | None, labels: tuple[str, ...] | None) -> str:
     """Which columns there are, and what to type."""
+    if len(looks) == 1 and table.may_be_data:
+        name, look = next(iter(looks.items()))
+        return (
+            f"there is one column only, {name[:50]!r} (for example {look.example[:30]!r}); put a comma, a semicolon, a "
+            "tab or | between texts and labels, or read it as texts without labels: --label-column ''."
+        )
     shown = ", ".join(f"{name} (for example {look.example[:20]!r})" for name, look in looks.items())[:600]
     text = text or max(looks, key=lambda name: looks[name].length, default="text")
     several = [name for name, look in looks.items() if name != text and len(look.values) > 1]

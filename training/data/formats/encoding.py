@@ -137,7 +137,7 @@ class _Reading:
         found = [c for c in told if c in self.known]
         self.frequent += len(found)
         self.different.update(found)
-        if beyond and len(self.sample) < SAMPLE:
+        if not text.isascii() and len(self.sample) < SAMPLE:
             self.sample += "".join(c for c in text if c.isprintable())[:SAMPLE]
 
 

@@ -13,6 +13,8 @@ from training.errors import InputError
 
 # What is held at once where a file is looked at as a whole.
 PIECE = 1 << 20
+# What Git leaves in place of a large file that was not fetched.
+POINTER = b"version https://git-lfs."
 
 
 @contextmanager
@@ -24,6 +26,9 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
                 yield cast(IO[bytes], unpacked)
         else:
             with path.open("rb") as file:
+                if file.read(len(POINTER)) == POINTER:
+                    raise InputError(f"{path} is a pointer of Git LFS and not the file; fetch that with: git lfs pull.")
+                file.seek(0)
                 yield file
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None

@@ -30,6 +30,6 @@ def parts_of(path: Path) -> dict[str, list[Path]]:
 
 def _tables(path: Path) -> list[Path]:
     """The files of a part that is a folder itself; none if it has a folder a class, or is a file."""
-    if not path.is_dir():
+    if not path.is_dir() or any(one.is_dir() and not one.name.startswith(".") for one in path.iterdir()):
         return []
     return [one for one in sorted(path.iterdir()) if one.is_file() and suffix_of(one) and one.name not in ABOUT]

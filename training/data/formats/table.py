@@ -11,7 +11,7 @@ from training.data.formats.names import check_no_header
 from training.data.formats.rows import Columns, Row, Say, Table
 from training.errors import InputError
 
-SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 # So many rows tell what separates.
 SAMPLE_ROWS = 50
 # With which Excel says in the first line what separates.
@@ -33,6 +33,8 @@ def read_tsv(path: Path, columns: Columns, say: Say) -> Table:
 def read_table(path: Path, encoding: str, columns: Columns, usual: str, say: Say) -> Table:
     """A table, with the usual separator unless only another one cuts each row in as many pieces. Raises InputError."""
     csv.field_size_limit(2**31 - 1)
+    if next(iter(lines(path, encoding)), "").startswith(('{"', '[{"')):
+        raise InputError(f"{path} holds JSON, whatever its name says; name it .jsonl.")
     separator = _separator(path, encoding, usual)
     if separator != usual:
         say(f"{path.name} has {SEPARATORS[separator]} between its columns")
