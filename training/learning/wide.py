@@ -7,6 +7,8 @@ log-count ratio of its n-gram for the label against the rest, and v is regularis
 Method for Fast Solution of Large Scale Linear SVMs", several times as fast here as L-BFGS.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ NEWTON_STEPS, GRADIENT_STEPS, HALVINGS = 30, 30, 20
 TOLERANCE = 2e-3
 # Labels that are solved for together: more do not fit the processor's caches.
 AT_ONCE = 8
+# Each takes the memory of its weights several times.
+TOGETHER = 2
 # So many are solved for by `dual_weights`, which is faster then.
 MANY_LABELS = 100
 TINY = 1e-30
@@ -93,8 +97,7 @@ def fit_wide(
         scale = share * ratio + (1 - share) * ratio[1:].mean(axis=0)
     scale = np.vstack([scale, np.ones(signs.shape[1])]).astype(np.float32)
     problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, costs)
-    blocks = [_minimise(problem.columns(first, first + AT_ONCE)) for first in range(0, signs.shape[1], AT_ONCE)]
-    found = np.hstack(blocks).astype(np.float64) * scale
+    found = np.hstack(_in_blocks(problem)).astype(np.float64) * scale
     return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
 
@@ -141,6 +144,14 @@ class _Problem(NamedTuple):
                 break
             size = np.where(too_far, size / 2, size)
         return size
+
+
+def _in_blocks(problem: _Problem) -> list[Floats]:
+    """The labels' weights [rows, labels], in blocks of about the same size, AT_ONCE at most, two at a time."""
+    labels = problem.signs.shape[1]
+    ends = np.linspace(0, labels, 1 + max(min(labels, TOGETHER), -(-labels // AT_ONCE)), dtype=int).tolist()
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(lambda block: _minimise(problem.columns(*block)), pairwise(ends)))
 
 
 def _minimise(problem: _Problem) -> Floats:

@@ -12,7 +12,7 @@ from training.data.tokenizer import LETTERS
 from training.learning.folds import crossed, few, folds, resampled_error, standard_error
 from training.learning.job import Encoded, Job, OutOfFold
 from training.learning.ngrams import NgramDictionary, learn, pad
-from training.learning.wide import MANY_LABELS, Features, Floats, Wide, featurize, fit_wide, score_wide
+from training.learning.wide import MANY_LABELS, TOGETHER, Features, Floats, Wide, featurize, fit_wide, score_wide
 
 
 class Setting(NamedTuple):
@@ -179,8 +179,8 @@ def _try(job: Job, texts: Texts, settings: Sequence[Setting]) -> list[Tried]:
         logits = score_wide(texts.others, wide).astype(np.float32)
         return Tried(job.task.score(logits, job.dev.targets), logits, setting, texts, wide)
 
-    # Two, since each takes the memory of the weights several times; weights for hundreds of labels take enough.
-    with ThreadPoolExecutor(2 if job.spec.width < MANY_LABELS else 1) as pool:
+    # Of several labels, weights are found together already.
+    with ThreadPoolExecutor(TOGETHER if job.spec.width == 1 else 1) as pool:
         return list(pool.map(one, settings))
 
 
