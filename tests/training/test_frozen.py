@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,6 @@ def test_what_was_said_before_an_interruption_is_not_asked_again(
 ) -> None:
     # GIVEN batches of one text, each of which is kept at once
     monkeypatch.setattr("training.encoders.vectors.BATCH_TOKENS", 1)
-    monkeypatch.setattr("training.encoders.vectors.BATCHES_AT_ONCE", 1)
     with pytest.raises(KeyboardInterrupt):
         vectors_of(tiny, Asked(patience=2), TEXTS, lambda _: None)
 
@@ -110,6 +111,20 @@ def test_where_nothing_can_be_kept_all_is_asked(tiny: Checkpoint, cache: Path, b
         asked = Asked()
         assert vectors_of(tiny, asked, TEXTS, lambda _: None).tolist() == expected(TEXTS)
         assert asked.texts == 4
+
+
+def test_what_another_training_does_not_let_go_of_is_asked_again(
+    tiny: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.encoders.vectors.SECONDS_TO_WAIT", 0)
+    vectors_of(tiny, Asked(), TEXTS, lambda _: None)
+    asked = Asked()
+
+    with closing(sqlite3.connect(cache / f"{tiny.fingerprint()}.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert vectors_of(tiny, asked, TEXTS, lambda _: None).tolist() == expected(TEXTS)
+
+    assert asked.texts == 4
 
 
 HALVES = CHARACTERS[:60], CHARACTERS[60:]

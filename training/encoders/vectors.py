@@ -20,8 +20,6 @@ from training.learning.ngrams import pad
 
 # A batch has about so many tokens, padding included, and texts of like length.
 BATCH_TOKENS = 4096
-# What was said so far is written after so many batches.
-BATCHES_AT_ONCE = 8
 # How long another training that writes may be waited for.
 SECONDS_TO_WAIT = 60
 
@@ -38,17 +36,14 @@ def vectors_of(checkpoint: Checkpoint, embed: Any, ids: Sequence[Sequence[int]],
     with closing(_store(checkpoint)) as store:
         found = _kept(store, rows)
         missing = sorted(rows.keys() - found.keys(), key=lambda key: len(rows[key]))
-        for number, batch in enumerate(_batches(missing, rows), 1):
+        for batch in _batches(missing, rows):
             said = _say(embed, [rows[key] for key in batch])
             found |= zip(batch, said, strict=True)
             with suppress(sqlite3.OperationalError):
                 pairs = ((key, vector.tobytes()) for key, vector in zip(batch, said, strict=True))
                 store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", pairs)
-                if number % BATCHES_AT_ONCE == 0:
-                    store.commit()
+                store.commit()  # at once, since nobody else reads or writes before
             tell(f"the encoder reads {len(rows):,} texts: {len(found):,} done")
-        with suppress(sqlite3.OperationalError):
-            store.commit()
     return np.stack([found[key] for key in keys])
 
 
@@ -86,10 +81,12 @@ def cache_directory() -> Path:
 
 
 def _kept(store: sqlite3.Connection, rows: dict[bytes, Any]) -> dict[bytes, Floats]:
+    """What was said of these before; where somebody else does not let go of the file, nothing."""
     found = {}
-    for key in rows:
-        for (content,) in store.execute("SELECT vector FROM vectors WHERE tokens = ?", (key,)):
-            found[key] = np.frombuffer(content, np.float32)
+    with suppress(sqlite3.OperationalError):
+        for key in rows:
+            for (content,) in store.execute("SELECT vector FROM vectors WHERE tokens = ?", (key,)):
+                found[key] = np.frombuffer(content, np.float32)
     return found
 
 
