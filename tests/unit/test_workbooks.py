@@ -76,6 +76,15 @@ def test_empty_rows_and_a_table_that_begins_further_down_are_no_matter(tmp_path:
     assert read(book(tmp_path / "a.xlsx", rows)) == [Example("a", "x", 4), Example("b", "y", 6)]
 
 
+def test_a_title_above_the_header_is_no_header(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", [("Reviews of May", None), (), ("text", "label"), *ROWS])
+
+    assert [example.text for example in read(path)] == [text for text, _ in ROWS]
+    assert [example.text for example in read(book(tmp_path / "b.xlsx", [("text",), ("a",)]), Columns(label=""))] == [
+        "a"
+    ]
+
+
 def test_columns_are_found_as_in_other_tables(tmp_path: Path) -> None:
     said: list[str] = []
     path = book(tmp_path / "a.xlsx", [("序号", "评论内容", "情感标签"), (1, "很好", "好"), (2, "太差", "差")])
@@ -313,6 +322,20 @@ def link(path: Path, target: Path) -> None:
         path.symlink_to(target, target_is_directory=target.is_dir())
     except OSError:
         pytest.skip("links cannot be made here")
+
+
+@pytest.mark.parametrize(
+    ("files", "label", "sentence"),
+    [
+        (["train.csv", "test.csv"], None, "holds texts in parts; name one of them, for example"),
+        (["train.csv", "test.csv"], "", "holds texts in parts; name one of them, for example"),
+        (["a.txt", "b.jsonl"], "", "is a folder with b.jsonl in it, a table and not a text; name that file"),
+    ],
+)
+def test_a_table_in_a_folder_is_not_taken_for_a_text(
+    tmp_path: Path, files: list[str], label: str | None, sentence: str
+) -> None:
+    assert sentence in refusal(folder(tmp_path / "f", dict.fromkeys(files, "text,label\na,b\n")), Columns(label=label))
 
 
 def test_a_link_to_a_text_is_followed(tmp_path: Path) -> None:

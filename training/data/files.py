@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from training.data.formats.any_file import table_of
+from training.data.formats.any_file import suffix_of, table_of
 from training.data.formats.columns import find
+from training.data.formats.parts import parts_of
 from training.data.formats.rows import Columns, Missing, Say, place, silent, text_of
 from training.data.labels import flagged, is_nothing, label_of
 from training.data.read import Example, squeeze
@@ -46,6 +47,8 @@ class Opened:
 
     def __init__(self, path: Path, columns: Columns, missing: Missing, say: Say) -> None:
         self._path, self._columns, self._missing, self._say = path, columns, missing, say
+        if path.is_dir():
+            _check_folder(path, columns)
         self._table = table_of(path, columns, say)
         self._found = find(path, self._table, columns, say)
         self.text_column = self._found.text if self._found.names else "text"
@@ -86,6 +89,16 @@ class Opened:
             self._say(f"{self._path.name}: {lacking:,} rows have no label ({told}): {self._missing.said}")
         if lacking == count:
             raise InputError(f"{self._path} holds no labelled texts; give a file with the columns text and label.")
+
+
+def _check_folder(path: Path, columns: Columns) -> None:
+    """Raises InputError for a folder of tables, each of which would be taken for one text."""
+    parts = [file for files in parts_of(path).values() for file in files]
+    if parts:
+        raise InputError(f"{path} holds texts in parts; name one of them, for example {parts[-1]}.")
+    loose = (file for file in sorted(path.iterdir()) if file.is_file() and suffix_of(file) not in ("", ".txt"))
+    if columns.label == "" and (table := next(loose, None)):
+        raise InputError(f"{path} is a folder with {table.name} in it, a table and not a text; name that file.")
 
 
 def _label(where: str, row: Mapping[str, object], columns: Sequence[str], several: bool) -> str | None:

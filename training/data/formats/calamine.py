@@ -10,7 +10,7 @@ from typing import Any
 
 from training.data.formats.packed import first_line, opened
 from training.data.formats.rows import Columns, Row, Say, Table, simple
-from training.data.formats.sheets import COMPOUND, check_packed, header, table_of_sheet
+from training.data.formats.sheets import COMPOUND, Numbered, below_title, check_packed, header, table_of_sheet
 from training.errors import InputError
 
 
@@ -25,7 +25,7 @@ def read_calamine(path: Path, columns: Columns, say: Say) -> Table:
         headers: dict[str, tuple[str, ...]] = {}
         for sheet in book.sheets_metadata:
             if columns.sheet or str(sheet.visible).endswith("Visible"):
-                first = next((cells for _, cells in _filled(book, sheet.name)), None)
+                first = next((cells for _, cells in below_title(_filled(book, sheet.name))), None)
                 headers |= {sheet.name: header(first)} if first else {}
     return table_of_sheet(path, headers, partial(_rows, path), columns, say)
 
@@ -51,7 +51,7 @@ def _workbook(path: Path) -> Iterator[Any]:
         ) from None
 
 
-def _filled(book: Any, title: str) -> Iterator[tuple[int, list[Any]]]:
+def _filled(book: Any, title: str) -> Iterator[Numbered]:
     """The rows that hold anything, with their numbers."""
     sheet = book.get_sheet_by_name(title)
     for number, cells in enumerate(sheet.iter_rows(), (sheet.start or (0, 0))[0] + 1):
@@ -70,7 +70,7 @@ def _rows(path: Path, title: str, given: tuple[str, ...]) -> Iterator[Row]:
     if not title:
         return
     with _workbook(path) as book:
-        rows = _filled(book, title)
+        rows = _filled(book, title) if given else below_title(_filled(book, title))
         names = given or header(next(rows)[1])
         for number, cells in rows:
             row = {name: simple(cell) for name, cell in zip(names, cells, strict=False) if name}

@@ -2,9 +2,10 @@
 
 import shlex
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from training.data.formats.names import LABELS, TEXTS, called, check_no_header
 from training.data.formats.rows import Columns, Row, Say, Table
@@ -15,6 +16,10 @@ COMPOUND = bytes.fromhex("d0cf11e0")
 # A sheet unpacks to 10 or 20 times its size; so many bytes, and so many times as much, are made to do harm.
 BOMB_BYTES, BOMB_TIMES = 1 << 28, 100
 
+# Above a header there may be a title, and more such rows, but no more than so many.
+MOST_TITLES = 5
+# A row by its number, which is filled.
+Numbered: TypeAlias = tuple[int, Sequence[Any]]
 # By its title, the first row of each sheet that holds anything.
 Headers: TypeAlias = Mapping[str, tuple[str, ...]]
 # The rows of a sheet, by the names of its columns, which are in its first row if none are given.
@@ -35,7 +40,14 @@ def table_of_sheet(path: Path, headers: Headers, rows: Rows, columns: Columns, s
     return Table(names, lambda: rows(sheet, columns.names), "row", may_be_data=not columns.names)
 
 
-def header(cells: tuple[object, ...] | list[object]) -> tuple[str, ...]:
+def below_title(rows: Iterator[Numbered]) -> Iterator[Numbered]:
+    """The rows that are filled, without those at the beginning that have one cell only, if a wider one comes soon."""
+    first = list(islice(rows, MOST_TITLES))
+    wide = next((i for i, (_, cells) in enumerate(first) if sum(cell not in (None, "") for cell in cells) > 1), 0)
+    return chain(first[wide:], rows)
+
+
+def header(cells: Sequence[object]) -> tuple[str, ...]:
     """The names in a first row."""
     return tuple("" if cell is None else str(cell).strip() for cell in cells)
 

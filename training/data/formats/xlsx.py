@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.data.formats.packed import first_line, opened
 from training.data.formats.rows import Columns, Row, Say, Table, simple
-from training.data.formats.sheets import COMPOUND, check_packed, header, table_of_sheet
+from training.data.formats.sheets import COMPOUND, Numbered, below_title, check_packed, header, table_of_sheet
 from training.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def _headers(path: Path, hidden: bool) -> dict[str, tuple[str, ...]]:
     with _workbook(path) as book:
         for sheet in book.worksheets:
             shown = hidden or sheet.sheet_state == "visible"
-            if row := next((cells for _, cells in _filled(sheet)), None) if shown else None:
+            if row := next((cells for _, cells in below_title(_filled(sheet))), None) if shown else None:
                 found[sheet.title] = header(row)
     return found
 
 
-def _filled(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
+def _filled(sheet: Any) -> Iterator[Numbered]:
     """The rows that hold anything, with their numbers."""
     sheet.reset_dimensions()  # what a sheet says of its size is not always true
     for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
@@ -77,7 +77,7 @@ def _rows(path: Path, title: str, given: tuple[str, ...]) -> Iterator[Row]:
     if not title:
         return
     with _workbook(path) as book:
-        rows = _filled(book[title])
+        rows = _filled(book[title]) if given else below_title(_filled(book[title]))
         names = given or header(next(rows)[1])
         looked = False
         for number, cells in rows:
