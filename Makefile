@@ -14,7 +14,7 @@ find_python = $(if $(filter undefined,$(origin found-$(1))),$(eval found-$(1) :=
     "$$python" -c '' 2>/dev/null && echo "$$python" && break; done)))$(found-$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-suggest bench-encodings bench-reading bench-audit mpnet e5 sam lock resolve audit build wheel image image-package release
+.PHONY: help setup run contract check style smoke hooks test tests lint bench bench-accuracy bench-training bench-cold bench-files bench-encoder bench-embeddings bench-distillation bench-regimes bench-few bench-suggest bench-encodings bench-reading bench-audit bench-scale mpnet e5 sam lock resolve audit build wheel image image-package release
 .DELETE_ON_ERROR:
 # What looks for Pythons is a prerequisite of few targets, and the others need not wait for it.
 .SECONDEXPANSION:
@@ -37,6 +37,7 @@ help:
 	@echo "make bench-reading MB=...      memory and time to read a large file"
 	@echo "make bench-encodings DATA=...  tell the encodings of small files, beside charset-normalizer"
 	@echo "make bench-audit DATA=...      find labels made wrong and near copies, beside cleanlab"
+	@echo "make bench-scale DATA=...      train on up to a million rows, and up to a thousand labels: seconds and memory"
 	@echo "make bench-few DATA=...        8, 16 and 64 texts a label, beside LinearSVC, LogisticRegression and fastText; and ENCODER=..., frozen"
 	@echo "make bench-suggest DATA=...    accuracy over labels that fenlei suggest chose, beside chance"
 	@echo "make bench-files DATA=...      a million lines through the code for files in S3, beside fastText"
@@ -300,6 +301,11 @@ bench-reading: .envs/bench/ready
 bench-encodings: .envs/bench/ready
 	$(SAY) "the encodings of small files, beside charset-normalizer"
 	@.envs/bench/bin/python -m tests.bench.encodings $(DATA)
+
+# DATA: a directory with a train.tsv. SCALE: --rows, --labels or --family.
+bench-scale: .envs/bench/ready
+	$(SAY) "training on up to a million rows, and a thousand labels"
+	@.envs/bench/bin/python -m tests.bench.scale $(DATA) $(SCALE)
 
 # DATA: a directory with a train.tsv.
 bench-audit: .envs/bench/ready
