@@ -232,6 +232,8 @@ lint: style .envs/sam/ready .envs/checkov/ready .envs/workflows/ready
 bench: .envs/bench/ready $(MODEL)/manifest.json
 	$(SAY) "the request path"
 	@.envs/bench/bin/python -m tests.bench.request_path $(MODEL)
+	$(SAY) "what feedback, a registry and /mcp add"
+	@.envs/bench/bin/python -m tests.bench.additions $(MODEL)
 	$(SAY) "training"
 	@.envs/bench/bin/python -m tests.bench.training throughput
 

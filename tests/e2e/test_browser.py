@@ -3,11 +3,15 @@
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 from tests.local_server import serving
 from training.data.files import Content
@@ -280,3 +284,37 @@ def contrast(page: Page) -> list[str]:
         }"""
     )
     return found
+
+
+def test_with_credentials_of_aws_the_page_signs_its_call(page: Page, url: str) -> None:
+    # GIVEN what `aws configure export-credentials` prints, and the region, which is in a gateway's own name
+    given = {
+        "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "SecretAccessKey": "wJalr/XUt+nFEMI",
+        "SessionToken": "a/session+token==",
+    }
+    sent: list[Request] = []
+
+    def passed_on(route: Route) -> None:  # the server here asks for a key
+        sent.append(route.request)
+        route.continue_(headers=route.request.headers | {"x-api-key": API_KEY})
+
+    page.route("**/v1/classify", passed_on)
+    page.goto(url)
+    page.fill("#key", json.dumps(given | {"Version": 1, "Region": "eu-central-1"}))
+    page.fill("#text", SENTENCE)
+    page.click("#go")
+    page.wait_for_selector("#result:visible")
+
+    (call,) = sent
+    headers = call.headers
+    signature = headers["authorization"]
+    # WHEN AWS's own code signs the same call at the same time THEN it comes to the same
+    again = AWSRequest("POST", call.url, {"content-type": headers["content-type"]}, call.post_data_buffer)
+    date = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    with pytest.MonkeyPatch.context() as clock:
+        clock.setattr("botocore.auth.get_current_datetime", lambda: date)
+        SigV4Auth(Credentials(*given.values()), "execute-api", "eu-central-1").add_auth(again)
+    assert again.headers["Authorization"] == signature
+    assert "AKIA" not in page.inner_text("#curl")
+    assert "--aws-sigv4" in page.inner_text("#curl")

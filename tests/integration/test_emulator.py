@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from cloud import Cloud
 from support import Start
 
@@ -81,6 +85,35 @@ def test_the_log_holds_metrics_and_no_text(function: Function) -> None:
     assert "CloudWatchMetrics" in log
     assert "private" not in log
     assert not any(text in log for text in TEXTS)
+
+
+def signature_of(method: str, url: str, body: bytes, headers: dict[str, str], date: datetime) -> str:
+    """The header that AWS Signature Version 4 gives a call of a gateway, by AWS's own code."""
+    request = AWSRequest(method, url, {name: headers[name] for name in ("content-type", "host")}, body)
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "a-session-token")
+    with pytest.MonkeyPatch.context() as clock:
+        clock.setattr("botocore.auth.get_current_datetime", lambda: date)
+        SigV4Auth(credentials, "execute-api", "eu-central-1").add_auth(request)
+    headers |= {name.lower(): str(value) for name, value in request.headers.items()}
+    return headers["authorization"]
+
+
+def test_a_signed_call_comes_in_as_it_was_signed_is_answered_and_leaves_no_trace(function: Function) -> None:
+    # GIVEN a call as Auth=iam wants it; API Gateway checks it and hands it on as it is
+    host, path, date = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com", "/live/v1/classify", datetime.now(UTC)
+    headers = {"content-type": "application/json", "host": host}
+    body = json.dumps({"texts": TEXTS}).encode()
+    signature = signature_of("POST", f"https://{host}{path}", body, headers, date)
+    event = proxy_event("POST", "/v1/classify", headers, body)
+
+    response = function.invoke(event)
+
+    assert response["statusCode"] == 200
+    received = {name: event["headers"][name] for name in ("content-type", "host")}
+    assert signature_of("POST", f"https://{host}{path}", event["body"].encode(), received, date) == signature
+    assert signature != signature_of("POST", f"https://{host}{path}", body[:-1] + b" ", dict(headers), date)
+    log = function.log.read_text(encoding="utf-8", errors="replace")
+    assert not [part for part in ("AKIAIOSFODNN7EXAMPLE", "a-session-token", signature[-64:]) if part in log]
 
 
 def test_without_a_bundle_each_request_is_503_and_the_log_says_why(start: Start, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def kept(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("FEEDBACK_URI", URI)
     monkeypatch.setenv("FEEDBACK_KEY", "arn:aws:cloudformation:eu-central-1:123456789012:stack/fenlei/a")
     monkeypatch.setattr(feedback, "_diary", feedback._Diary())
+    feedback.sealer.cache_clear()
     models.cache_clear()
     yield aws
     models.cache_clear()
@@ -107,6 +108,7 @@ def test_an_id_or_a_label_that_never_was_is_refused_and_quoted_nowhere(
         assert "private" not in json.dumps(problem)
     # An id of another stack
     monkeypatch.setenv("FEEDBACK_KEY", "another")
+    feedback.sealer.cache_clear()
     assert call("/v1/feedback", {"id": first["id"], "label": "positive"})[0] == 422
     assert aws.contents(IN) == []
 
