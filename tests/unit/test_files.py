@@ -121,6 +121,11 @@ READ = {
     "quotes in TSV, as its writer puts them": Case(
         "a.tsv", 'text\tlabel\n"says ""no"""\tno\n"of two\nlines"\tyes\nplain\tyes\n', {"yes": 2, "no": 1}
     ),
+    "spaces before quotes": Case("a.csv", csv("text, label").replace('",', '", "').replace("评\n", '评"\n')),
+    "quotes in a text after a space": Case(
+        "a.csv", 'label,text\na, "good" said he\nb, he said "bad"\nb, "bad"\n', {"a": 1, "b": 2}
+    ),
+    "single quotes": Case("a.csv", csv("'text','label'").replace('"', "'")),
     "bars": Case("a.csv", table([("text", "label"), *ROWS], "|"), said="has bars between its columns"),
     "a header that stands again, of files put together": Case(
         "a.csv", csv() + csv(rows=ROWS[:2]), {"好评": 5, "差评": 5}, "the header stands again in line 10: left out"

@@ -39,6 +39,7 @@ def read_table(path: Path, encoding: str, columns: Columns, usual: str, say: Say
     if separator != usual:
         say(f"{path.name} has {SEPARATORS[separator]} between its columns")
     dialect = _dialect(separator, separator != "\t" or _quoted(_lines(path, encoding)))
+    dialect = _as_it_quotes(path, encoding, dialect)
 
     def rows() -> Iterator[Row]:
         return _rows(path, encoding, dialect, columns.names)
@@ -55,6 +56,21 @@ def _dialect(separator: str, quotes: bool) -> type[csv.Dialect]:
         strict = True
 
     return Dialect
+
+
+def _as_it_quotes(path: Path, encoding: str, dialect: type[csv.Dialect]) -> type[csv.Dialect]:
+    """The dialect, with single quotes if all names are in such, and with spaces before quotes if all of these close."""
+    try:
+        sample = list(islice(filter(None, csv.reader(_lines(path, encoding), dialect)), SAMPLE_ROWS))
+    except csv.Error:
+        return dialect
+    quoted = [field for row in sample for field in row if field.startswith(' "')]
+
+    class Quoting(dialect):  # type: ignore[misc, valid-type]
+        quotechar = "'" if sample and all(re.fullmatch("'[^']+'", name.strip()) for name in sample[0]) else '"'
+        skipinitialspace = bool(quoted) and all(re.fullmatch(' +"[^"]*"', field) for field in quoted)
+
+    return Quoting
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
