@@ -24,7 +24,7 @@ def dual_weights(matrix: Any, signs: Floats, costs: Floats) -> Floats:
     """
     matrix = matrix.tocsr().astype(np.float32)
     matrix.sum_duplicates()
-    signs, slack = signs.astype(np.float32), (1 / (2 * costs[:, 0])).astype(np.float32)
+    signs, slack = signs.astype(np.float32, copy=False), (1 / (2 * costs[:, 0])).astype(np.float32)
     curvature = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel() + slack
     weights = np.zeros((matrix.shape[1], signs.shape[1]), np.float32)
     shares = np.zeros_like(signs)

@@ -71,9 +71,9 @@ class Task(ABC):
         """How much each text counts [n], 1 on average, if each label is to count the same."""
         return np.ones(len(targets), np.float32)
 
-    def signs(self, targets: Targets) -> NDArray[np.float64]:
+    def signs(self, targets: Targets) -> NDArray[np.floating[Any]]:
         """Targets for margins: -1 or 1 [n, width], or numbers if `exact`."""
-        return self.feed(targets).astype(np.float64) * 2 - 1
+        return self.feed(targets) * 2 - 1
 
     @abstractmethod
     def score(self, logits: Logits, targets: Targets) -> float:

@@ -96,7 +96,7 @@ def fit_wide(
         ratio = np.abs(_log_count_ratio(matrix, signs > 0))
         scale = share * ratio + (1 - share) * ratio[1:].mean(axis=0)
     scale = np.vstack([scale, np.ones(signs.shape[1])]).astype(np.float32)
-    problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32), squared_error, costs)
+    problem = _Problem(with_bias.T.tocsr(), scale, signs.astype(np.float32, copy=False), squared_error, costs)
     found = np.hstack(_in_blocks(problem)).astype(np.float64) * scale
     return Wide(found[:-1] * inverse[:, None], inverse**2, found[-1])
 
