@@ -20,6 +20,9 @@ from handler.model.classifier import Classifier
 from training.encoders.checkpoint import Checkpoint, open_checkpoint
 from training.encoders.pruning import prune
 from training.encoders.vectors import cache_directory, vectors_of
+from training.families.encoder import start_from
+from training.learning.job import Controls, Encoded, Job, Spec
+from training.learning.tasks import Cluster
 
 TEXTS = [[5, 6, 7], [8], [5, 6], [5, 6, 7], [9, 10, 11, 12]]
 
@@ -125,6 +128,26 @@ def test_what_another_training_does_not_let_go_of_is_asked_again(
         assert vectors_of(tiny, asked, TEXTS, lambda _: None).tolist() == expected(TEXTS)
 
     assert asked.texts == 4
+
+
+def test_texts_are_grouped_by_what_an_encoder_says_and_that_is_kept(tiny: Checkpoint) -> None:
+    from training.learning.fit import load_tensorflow
+
+    load_tensorflow()
+    from training.families import cluster
+
+    # GIVEN texts that are one of two, but for a token
+    ids = [[*start, 20 + i] for start in ([5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15, 16]) for i in range(6)]
+    tokens = tuple(str(tiny.tokenizer.id_to_token(i)) for i in range(len(tiny.order)))
+    texts, none = (Encoded(rows, np.zeros(len(rows), np.int64)) for rows in (ids, []))
+    family = start_from(cluster.FAMILY, tiny, "none")
+    fitted = cluster.fit(Job(family, Spec(tokens, 7, 2), Cluster(2), texts, none, 0, Controls(lambda *_: None)))
+
+    nearest = fitted.model.predict(np.array(ids, np.int32), verbose=0).argmin(axis=1).tolist()
+    assert nearest in ([0] * 6 + [1] * 6, [1] * 6 + [0] * 6)
+    asked = Asked()
+    vectors_of(tiny, asked, ids, lambda _: None)
+    assert asked.texts == 0
 
 
 HALVES = CHARACTERS[:60], CHARACTERS[60:]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.families.encoder import asking
 from training.learning.batches import predict
 from training.learning.job import Family, Fitted, Job
 from training.learning.vectors import token_vectors
@@ -25,8 +26,7 @@ Floats = NDArray[np.float32]
 
 def fit(job: Job) -> Fitted:
     """Learns token vectors or takes an encoder, clusters the training texts, and names the clusters (the labels)."""
-    embedder = _embedder(job)
-    points = predict(embedder, job.train.ids, job.spec.max_tokens)
+    embedder, points = _embedded(job)
     generator = np.random.default_rng(job.seed)
     runs = [k_means(points, job.spec.width, generator) for _ in range(STARTS)]
     centres, nearest, spread = min(runs, key=lambda run: run[2])
@@ -34,15 +34,16 @@ def fit(job: Job) -> Fitted:
     return Fitted(distances(embedder, centres), [], {"mean_squared_distance": spread}, embedder)
 
 
-def _embedder(job: Job) -> Any:
-    from training.encoders.transformer import build_encoder, measure_inputs
+def _embedded(job: Job) -> tuple[Any, Floats]:
+    """What embeds, and the embeddings of the training texts [n, width]; what an encoder said of them before is kept."""
+    from training.encoders.transformer import build_encoder
     from training.learning.layers import embedder
 
     if job.family.pretrained is not None:
         encoder = build_encoder(job.family.pretrained.checkpoint, job.spec.max_tokens)
-        measure_inputs(encoder.pooled, job.train.ids)
-        return encoder.embed
-    return embedder(token_vectors(job.train.ids, job.spec.vocabulary))
+        return encoder.embed, asking(job, encoder)(job.train.ids)
+    embed = embedder(token_vectors(job.train.ids, job.spec.vocabulary))
+    return embed, predict(embed, job.train.ids, job.spec.max_tokens)
 
 
 def k_means(points: Floats, clusters: int, generator: np.random.Generator) -> tuple[Floats, NDArray[np.int64], float]:
