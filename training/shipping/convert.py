@@ -66,6 +66,7 @@ def convert(
             quantize_tables(model, small)
         names = _export(functions, signatures, directory)
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=names)
+        converter.exclude_conversion_metadata = True
         if quantization != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
@@ -153,7 +154,7 @@ def _export(functions: Mapping[str, Any], signatures: Sequence[Signature], direc
     for purpose, model in functions.items():
         for signature in signatures:
             shape = tf.TensorSpec((signature.batch, signature.length), tf.int32, name="token_ids")
-            function = tf.function(partial(model, training=False), input_signature=[shape])
+            function = tf.function(partial(model, training=False), input_signature=[shape], autograph=False)
             called[signature.name(purpose)] = function.get_concrete_function()
     tf.saved_model.save(root, directory, called)
     return list(called)
