@@ -51,13 +51,13 @@ def test_a_family_without_a_longer_reach_keeps_its_own() -> None:
         ("Файл не найден в report.txt", "letters"),
         ("الملف غير موجود", "letters"),
         ("the file was not found: отчёт", "mixed"),
-        ("ファイルが見つかりません", "mixed"),
+        ("ファイルが見つかりません", "letters"),
         ("找不到文件", "mixed"),
         ("파일이 없습니다", "mixed"),
         ("404", "mixed"),
     ],
 )
-def test_few_texts_of_other_alphabets_are_read_letter_by_letter(text: str, read: str) -> None:
+def test_few_texts_of_other_scripts_are_read_letter_by_letter(text: str, read: str) -> None:
     assert suited(get_family("linear"), [text] * 100).tokenizer == read
     assert suited(get_family("linear"), [text] * FEW_TEXTS).tokenizer == "mixed"
 

@@ -20,10 +20,8 @@ from training.learning.tasks import Task
 # Fewer texts that are cut cost n-grams nothing: 4 % of them at 256 tokens, on reviews.
 LONG_SHARE = 0.05
 # Which `mixed` reads well where texts are few: in pieces that stand in other texts too, or a character at a time.
-READ_WELL = {"Latin", "Han", "Hiragana", "Katakana", "Hangul", "Thai"}
-SPELLED = (
-    "few texts, in an alphabet that is not Latin: read letter by letter, since pieces of words seldom stand in two"
-)
+READ_WELL = {"Latin", "Han", "Hangul", "Thai"}
+SPELLED = "few texts, in a script whose words change much: read letter by letter, since pieces seldom stand in two"
 # From here on it is said how many are cut.
 TOLD_SHARE = 0.01
 
@@ -40,14 +38,14 @@ class Read(NamedTuple):
 
 
 def suited(family: Family, texts: Sequence[str]) -> Family:
-    """The family, reading letter by letter where it would read few texts in pieces, and most letters are of alphabets
-    whose words change in most sentences: pieces of words are too rare there.
+    """The family, reading letter by letter where it would read few texts in pieces, and most letters are of scripts
+    whose words change much: pieces of words are too rare there; of Japanese messages, those of the Latin words in them.
     """
     few = family.tokenizer == "mixed" and family.crossed and len(texts) < FEW_TEXTS
-    return family._replace(tokenizer=LETTERS) if few and _of_other_alphabets(texts) else family
+    return family._replace(tokenizer=LETTERS) if few and _of_other_scripts(texts) else family
 
 
-def _of_other_alphabets(texts: Sequence[str]) -> bool:
+def _of_other_scripts(texts: Sequence[str]) -> bool:
     counts = Counter(character for text in texts for character in text if character.isalpha())
     others = sum(count for letter, count in counts.items() if script_of(normalize("NFKC", letter)[0]) not in READ_WELL)
     return 2 * others > counts.total()
