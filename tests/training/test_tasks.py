@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import fenlei
+from typer.testing import CliRunner
 
 from handler.model.bundle import load
 from handler.model.classifier import Classifier
+from training.commands.cli import app
 from training.learning.tasks import normalized_mutual_information
 
 GOOD, BAD, FINE = "很好", "太差", "还行"
@@ -104,14 +106,14 @@ def test_labels_that_are_paths_are_answered_as_deep_as_is_certain(tmp_path: Path
 
     options = ("--separator", "/", "--family", "logistic", "--no-refit")
     trained = fenlei("train", file, *options, "-o", tmp_path / "paths")
-    evaluated = fenlei("evaluate", tmp_path / "paths", file)
+    evaluated = CliRunner().invoke(app, ["evaluate", str(tmp_path / "paths"), str(file)])
 
     assert trained.status == 0, trained.errors
     assert "level by level from the top (such as a/b/c)" in trained.output
     card = (tmp_path / "paths" / "card.md").read_text(encoding="utf-8")
     assert "| level | labels | texts |" in card
     assert "<h2>Levels</h2>" in (tmp_path / "paths" / "report.html").read_text(encoding="utf-8")
-    levels = [line.split()[:4] for line in evaluated.output.split("accuracy when certain")[1].splitlines()[1:4]]
+    levels = [line.split()[:4] for line in evaluated.stdout.split("accuracy when certain")[1].splitlines()[1:4]]
     assert levels[:2] == [["1", "1", "576", "100.0"], ["2", "2", "576", "100.0"]]
     bad, good = Classifier(load(tmp_path / "paths")).classify([f"质量{BAD}，退货", f"质量{GOOD}，满意"])
     assert (bad.label, bad.certain, good.label) == ("goods/bad", True, "goods/good")

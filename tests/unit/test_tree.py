@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Call, write_bundle
 
@@ -48,6 +48,7 @@ def test_a_label_above_others_is_an_answer_of_its_own(manifest: Manifest) -> Non
     assert path == [("news", pytest.approx(1.0))]
 
 
+@settings(max_examples=25)
 @given(st.sets(st.lists(st.sampled_from(["a", "a-", "b", "c"]), min_size=1, max_size=4).map("/".join), min_size=2))
 def test_of_any_tree_each_level_is_the_likeliest_below_the_one_above(labels: set[str]) -> None:
     names = sorted(labels)
