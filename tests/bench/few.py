@@ -24,7 +24,9 @@ from tests.bench.accuracy import Data, FastText, linear_pipeline
 from tests.bench.training import plan, progress
 from training.data.read import Example
 from training.data.split import Splits
+from training.encoders.checkpoint import Checkpoint
 from training.encoders.hub import open_named
+from training.encoders.pruning import prune
 from training.encoders.vectors import vectors_of
 from training.families import get_family
 from training.families.encoder import LONGEST, keep_pieces, start_from
@@ -66,8 +68,11 @@ def frozen(checkpoint: str) -> Who:
     return accuracy
 
 
-def head_alone(checkpoint: str) -> Who:
-    """A head on all of an encoder, as it usually is: nothing is chosen or converted, and no n-grams are beside it."""
+def head_alone(checkpoint: str, pieces: int | None) -> Who:
+    """A head on an encoder as it usually is: nothing is chosen or converted, and no n-grams are beside it.
+
+    All of its vocabulary is there, or so many pieces as the training texts have `fenlei train` keep.
+    """
     import tensorflow as tf
 
     from training.encoders.transformer import build_encoder
@@ -76,15 +81,18 @@ def head_alone(checkpoint: str) -> Who:
     longest = min(LONGEST - opened.ends, opened.max_tokens)
     encoder = build_encoder(opened, longest)
     embed = tf.function(encoder.embed, input_signature=[tf.TensorSpec((None, None), tf.int32)])
-    opened.tokenizer.enable_truncation(longest)
+    place_of = {row: i for i, row in enumerate(opened.order)}
 
-    def vectors(examples: Sequence[Example]) -> NDArray[np.float32]:
-        read = opened.tokenizer.encode_batch_fast([example.text for example in examples], add_special_tokens=False)
-        return vectors_of(opened, embed, [encoding.ids for encoding in read], lambda _: None)
+    def vectors(reader: Checkpoint, examples: Sequence[Example]) -> NDArray[np.float32]:
+        reader.tokenizer.enable_truncation(longest)
+        read = reader.tokenizer.encode_batch_fast([example.text for example in examples], add_special_tokens=False)
+        ids = [[place_of[reader.order[i]] for i in encoding.ids] for encoding in read]
+        return vectors_of(opened, embed, ids, lambda _: None)
 
     def accuracy(data: Data) -> float:
         task = Classify(sorted({example.label for example in data.train}))
-        train, test = map(vectors, (data.train, data.test))
+        reader = prune(opened, [example.text for example in data.train], pieces or len(opened.order))
+        train, test = (vectors(reader, part) for part in (data.train, data.test))
         head = head_of(task, train, task.targets(data.train), COSTS[0])
         return float(task.rightness(head.logits(test), task.targets(data.test)).mean())
 
@@ -134,11 +142,13 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--checkpoint", help="a directory or name: adds a column for that encoder, frozen")
     parser.add_argument("--head", action="store_true", help="the head on that encoder alone, and nobody else")
-    parser.add_argument("--test", type=int, help="judge on so many of the test texts, drawn at random")
+    parser.add_argument("--pieces", type=int, help="with --head: keep so many pieces of its vocabulary; else all")
+    parser.add_argument("--dev", action="store_true", help="judge on the development texts")
+    parser.add_argument("--test", type=int, help="judge on so many of these texts, drawn at random")
     options = parser.parse_args()
     load_tensorflow(portable=options.checkpoint is None)
     if options.head:
-        peers = {f"{options.checkpoint}, a head": head_alone(options.checkpoint)}
+        peers = {f"{options.checkpoint}, a head": head_alone(options.checkpoint, options.pieces)}
     else:
         peers = PEERS | ({f"{options.checkpoint}, frozen": frozen(options.checkpoint)} if options.checkpoint else {})
     cells: list[list[float]] = []
@@ -146,8 +156,9 @@ def main() -> None:
     print("|---" * (2 + len(peers)) + "|")
     for count in map(int, options.texts.split(",")):
         for whole in (Data.read(options.directory / name) for name in options.sets.split(",")):
-            some = np.random.default_rng(0).permutation(len(whole.test))[: options.test].tolist()
-            data = whole._replace(test=[whole.test[i] for i in some])
+            judged = whole.dev if options.dev else whole.test
+            some = np.random.default_rng(0).permutation(len(judged))[: options.test].tolist()
+            data = whole._replace(test=[judged[i] for i in some])
             drawn = [data._replace(train=draw(data.train, count, int(seed))) for seed in options.seeds.split(",")]
             cells.append([100 * mean(map(accuracy, drawn)) for accuracy in peers.values()])
             show(f"{count} | {data.name}", cells[-1])
