@@ -14,6 +14,15 @@ from policies import allowed
 
 from authorizer import tokens
 
+
+class Seconds(int):
+    """From now, when a token is made; a negative number is in the past."""
+
+
+def at(claims: dict[str, Any]) -> dict[str, Any]:
+    return {name: time.time() + one if isinstance(one, Seconds) else one for name, one in claims.items()}
+
+
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/live/POST/v1/classify"
 
 
@@ -74,12 +83,10 @@ def test_a_plan_knows_a_subject_by_a_key_that_can_be_made_by_hand(issuer: Issuer
     assert ask(issuer.token(sub="another"))["usageIdentifierKey"] != key
 
 
-@pytest.mark.parametrize(
-    "claims", [{"aud": ["x", AUDIENCE]}, {"aud": "another"}, {"iat": 0}, {"exp": int(time.time()) - 30}]
-)
+@pytest.mark.parametrize("claims", [{"aud": ["x", AUDIENCE]}, {"aud": "another"}, {"iat": 0}, {"exp": Seconds(-30)}])
 def test_what_else_is_good(issuer: Issuer, claims: dict[str, Any]) -> None:
     # Among several audiences one is enough; and two clocks may be a minute apart.
-    assert may(ask(issuer.token(**claims)))
+    assert may(ask(issuer.token(**at(claims))))
 
 
 def test_a_header_that_nobody_knows_and_a_word_in_small_letters_do_no_harm(issuer: Issuer) -> None:
@@ -92,11 +99,10 @@ def test_a_single_key_needs_no_name(issuer: Issuer) -> None:
 
 # --- tokens that are not ---------------------------------------------------------------------------
 
-NOW = int(time.time())
 BAD_CLAIMS = {
-    "expired": {"exp": NOW - 120},
-    "not yet": {"nbf": NOW + 600},
-    "of a clock that is off": {"iat": NOW + 600},
+    "expired": {"exp": Seconds(-120)},
+    "not yet": {"nbf": Seconds(600)},
+    "of a clock that is off": {"iat": Seconds(600)},
     "of another issuer": {"iss": "https://login.example.com"},
     "of an issuer that looks like it": {"iss": "http://127.0.0.1:1/realm"},
     "for another audience": {"aud": "somebody-else"},
@@ -110,7 +116,7 @@ BAD_CLAIMS = {
 
 @pytest.mark.parametrize("claims", BAD_CLAIMS.values(), ids=BAD_CLAIMS)
 def test_a_token_that_was_signed_and_is_not_good_is_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
-    refused(issuer.token(**claims))
+    refused(issuer.token(**at(claims)))
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp"])
@@ -150,7 +156,7 @@ def test_a_token_that_somebody_else_signed_is_refused(issuer: Issuer) -> None:
 
 def test_a_claim_that_was_changed_is_seen(issuer: Issuer) -> None:
     header, _, signature = issuer.token().split(".")
-    claims = {"iss": issuer.url, "aud": AUDIENCE, "sub": "root", "exp": NOW + 300}
+    claims = {"iss": issuer.url, "aud": AUDIENCE, "sub": "root", "exp": int(time.time()) + 300}
 
     refused(f"{header}.{part(claims)}.{signature}")
 
@@ -188,7 +194,7 @@ def test_a_token_without_the_scope_is_denied_and_known(
 
 
 def test_a_log_says_why_and_quotes_nothing(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
-    token = issuer.token(sub="a-name", exp=NOW - 900)
+    token = issuer.token(sub="a-name", exp=int(time.time()) - 900)
     with caplog.at_level("INFO"):
         refused(token)
 
