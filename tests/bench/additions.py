@@ -104,7 +104,9 @@ def starts() -> bool:
     for _ in range(STARTS):
         for name, environment in ways.items():
             command = [sys.executable, "-c", START]
-            done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                command, env=os.environ | environment, capture_output=True, encoding="utf-8", check=True
+            )
             taken[name].append(json.loads(done.stdout.splitlines()[-1]))
     loads = {name: found[0][0] for name, found in taken.items()}
     # Of a start under other work the least is the truest.

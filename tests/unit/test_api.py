@@ -169,8 +169,10 @@ def test_without_a_model_every_route_is_503_until_there_is_one(
 def test_a_mistake_of_ours_is_500_and_neither_answer_nor_log_holds_the_text(
     post: Call, bundle: Bundle, tmp_path: Path, switch_to: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # GIVEN a bundle that nobody should have made: its tokenizer does not cut what is too long for its model
-    tokenizer = json.dumps(json.loads(bundle.tokenizer) | {"truncation": None})
+    # GIVEN a bundle that nobody should have made: its tokenizer gives ids that its model has no rows for
+    read = json.loads(bundle.tokenizer)
+    read["model"]["vocab"] = {piece: number + 10_000_000 for piece, number in read["model"]["vocab"].items()}
+    tokenizer = json.dumps(read)
     switch_to(write_bundle(tmp_path / "made", bundle, tokenizer=tokenizer))
 
     answer = post({"text": "a private matter " * 100})
