@@ -14,7 +14,7 @@ from training.data.read import Example
 from training.data.split import Cleaning, clean
 
 # Characters: enough to learn from, and few enough that a model has two lengths of input, and converts soon.
-SHORTEST, LONGEST = 24, 40
+SHORTEST, LONGEST = 16, 30
 # Each way to train, n-grams and a loop, in a process that has its own order of sets, too.
 COLD = ("hybrid", "lstm")
 
@@ -31,10 +31,13 @@ def trained_on_four_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.fixture(scope="session")
 def some_reviews(default_examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 400 real reviews."""
+    """A file of 400 real reviews, as many bad ones as good ones."""
     path = tmp_path_factory.mktemp("reviews") / "reviews.tsv"
     fitting = [e for e in clean(default_examples, Cleaning()) if SHORTEST <= len(e.text) <= LONGEST]
-    chosen = fitting[:: len(fitting) // 400][:400]
+    chosen = []
+    for label in ("negative", "positive"):
+        of_label = [e for e in fitting if e.label == label]
+        chosen += of_label[:: len(of_label) // 200][:200]
     path.write_text("".join(f"{e.label}\t{e.text}\n" for e in chosen), encoding="utf-8")
     return path
 

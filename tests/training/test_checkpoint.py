@@ -500,7 +500,7 @@ def test_minilm_embeds_as_the_formulas_do_and_nearly_so_when_quantised(minilm: P
     words = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
     sentences = [" ".join(part.split()) for part in words.replace("\n\n", ". ").split(". ")]
     checkpoint = open_checkpoint(minilm)
-    ids = encode(checkpoint, [text[:100] for text in sentences if len(text) > 20][:50])
+    ids = encode(checkpoint, [text[:60] for text in sentences if len(text) > 20][:50])
     rows = [[checkpoint.order[i] for i in (*checkpoint.before, *row, checkpoint.end)] for row in ids]
     means = np.array([reference(minilm, row).mean(axis=0) for row in rows])
     expected = means / np.linalg.norm(means, axis=1, keepdims=True)
